@@ -1,0 +1,1 @@
+"""MIME: bytes to values and back, without touching the world."""

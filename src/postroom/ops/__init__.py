@@ -1,0 +1,1 @@
+"""Ops: keeps the embedded PostgreSQL server, its folder and its secrets."""

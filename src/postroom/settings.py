@@ -1,0 +1,70 @@
+"""Settings: read once from the environment and `.env`, then handed on as one frozen value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+from postroom.errors import SettingError
+
+
+def default_home(environment: Mapping[str, str], *, as_root: bool) -> Path:
+    """Where a user's data lives unless told otherwise (XDG Base Directory; root's servers run as another user)."""
+    if as_root:
+        return Path("/var/lib/postroom")
+    share = environment.get("XDG_DATA_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".local/share")
+    return Path(share) / "postroom"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set. Each field is the variable `POSTROOM_<FIELD>`; docs/reference/settings.md."""
+
+    home: Path
+    database_url: str | None = field(default=None, repr=False)
+    """Administrator's URL of a PostgreSQL 16 or newer; without it the embedded server is used."""
+    port: int | None = None
+    """Port of the embedded server; without it a free one is chosen when the folder is made."""
+    postgres_bin: Path | None = None
+    """Folder of the PostgreSQL programs; without it the best that is found."""
+    blob_store: str = "postgres"
+    """`postgres`, `local:/folder` or `s3://bucket/prefix`."""
+    s3_endpoint: str | None = None
+    master_key_file: Path | None = None
+    """File with the key that protects credentials; without it `HOME/master.key`, made at first use."""
+    statement_timeout_seconds: int = 60
+    imap_timeout_seconds: int = 60
+    batch_messages: int = 300
+    batch_bytes: int = 16 * 1024 * 1024
+    log_level: str = "WARNING"
+    """Also read from `LOG_LEVEL`."""
+
+
+def load(environment: Mapping[str, str] | None = None, *, home: Path | None = None) -> Settings:
+    """The settings of this run. Raises SettingError for a value that cannot be meant."""
+    found = dict(os.environ if environment is None else environment)
+    if environment is None:
+        found = {**{name: value for name, value in dotenv_values(".env").items() if value is not None}, **found}
+    if "LOG_LEVEL" in found:
+        found.setdefault("POSTROOM_LOG_LEVEL", found["LOG_LEVEL"])
+    values = {
+        each.name: _typed(f"POSTROOM_{each.name.upper()}", found[f"POSTROOM_{each.name.upper()}"], str(each.type))
+        for each in fields(Settings)
+        if found.get(f"POSTROOM_{each.name.upper()}")
+    }
+    chosen = home or values.get("home") or default_home(found, as_root=os.geteuid() == 0)
+    values["home"] = Path(chosen).expanduser().absolute()
+    return Settings(**values)
+
+
+def _typed(name: str, value: str, kind: str) -> Any:
+    if kind.startswith("int"):
+        if not value.isascii() or not value.isdigit():
+            raise SettingError(name=name, value=value, expected="a whole number")
+        return int(value)
+    return Path(value) if kind.startswith("Path") else value

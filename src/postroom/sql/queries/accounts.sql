@@ -1,0 +1,61 @@
+-- Accounts: a mailbox somewhere.
+
+-- name: by_email
+select *
+from email_accounts
+where tenant_id = %(tenant_id)s
+  and email_address = %(email_address)s
+  and not is_deleted
+
+-- name: of_user
+select *
+from email_accounts
+where tenant_id = %(tenant_id)s
+  and user_id = %(user_id)s
+  and not is_deleted
+order by email_address
+
+-- name: all_accounts
+select *
+from email_accounts
+where tenant_id = %(tenant_id)s
+  and not is_deleted
+order by email_address
+
+-- name: due
+-- The accounts that want a sync, the longest waiting first.
+select id, email_address, last_sync_at
+from email_accounts
+where tenant_id = %(tenant_id)s
+  and is_sync_enabled
+  and (last_sync_at is null or last_sync_at < %(before)s)
+order by last_sync_at nulls first
+
+-- name: create
+-- Nothing when the tenant has the address already.
+insert into email_accounts (id, tenant_id, user_id, account_name, email_address, created_at, updated_at)
+select %(id)s, t.tenant_id, t.default_user_id, %(account_name)s, %(email_address)s, %(at)s, %(at)s
+from email_tenants t
+where t.tenant_id = %(tenant_id)s
+on conflict (tenant_id, email_address) where not is_deleted do nothing
+returning id
+
+-- name: connect
+update email_accounts
+set protocol = %(protocol)s, hostname = %(hostname)s, port = %(port)s, encryption = %(encryption)s,
+  username = %(username)s, credential_id = %(credential_id)s, last_error = null, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+
+-- name: sync_began
+update email_accounts
+set is_syncing = true, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+
+-- name: sync_ended
+update email_accounts
+set is_syncing = false, last_error = %(last_error)s, updated_at = %(at)s,
+  last_sync_at = case when %(last_error)s::text is null then %(at)s else last_sync_at end
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s

@@ -1,0 +1,17 @@
+-- Credentials: sealed envelopes. What opens them is not in the database.
+
+-- name: put
+insert into email_credentials (tenant_id, id, account_id, kind, key_id, wrapped_key, ciphertext, created_at, updated_at)
+values (%(tenant_id)s, %(id)s, %(account_id)s, %(kind)s, %(key_id)s, %(wrapped_key)s, %(ciphertext)s, %(at)s, %(at)s)
+
+-- name: get
+select id, account_id, kind, key_id, wrapped_key, ciphertext
+from email_credentials
+where tenant_id = %(tenant_id)s
+  and id = %(credential_id)s
+
+-- name: of_account
+select id, kind, key_id, updated_at
+from email_credentials
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s

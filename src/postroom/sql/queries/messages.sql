@@ -1,0 +1,155 @@
+-- Messages: one row for each different message of an account.
+
+-- name: known
+-- Which of these raw messages the account has.
+select id, content_hash
+from email_messages
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+  and content_hash = any (%(hashes)s::bytea[])
+
+-- name: taken_keys
+-- Which of these keys stand for another message already.
+select message_id
+from email_messages
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+  and message_id = any (%(keys)s::varchar[])
+
+-- name: by_message_id
+select id
+from email_messages
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+  and message_id = %(message_id)s
+
+-- name: by_uid
+select id
+from email_messages
+where tenant_id = %(tenant_id)s
+  and folder_id = %(folder_id)s
+  and imap_uid = %(imap_uid)s
+  and not is_deleted
+
+-- name: insert
+insert into email_messages (
+  tenant_id, account_id, created_at, updated_at,
+  id, folder_id, message_id, message_id_header, imap_uid, in_reply_to, reference_ids, "from", "to", cc, bcc, reply_to,
+  subject, text_body, html_body, preview, list_id, is_read, is_flagged, is_draft, has_attachments, thread_id,
+  thread_family_id, sent_at, date_header, received_at, size_bytes, content_hash, raw_blob, raw_recipe, defects)
+select
+  %(tenant_id)s, %(account_id)s, %(at)s, %(at)s,
+  n.id, n.folder_id, n.message_id, n.message_id_header, n.imap_uid, n.in_reply_to, n.reference_ids::text[],
+  n.sender, n.recipients::jsonb, n.cc::jsonb, n.bcc::jsonb, n.reply_to,
+  n.subject, n.text_body, n.html_body, n.preview, n.list_id, n.is_read, n.is_flagged, n.is_draft, n.has_attachments,
+  n.thread_id, n.thread_family_id, n.sent_at, n.date_header, n.received_at, n.size_bytes, n.content_hash, n.raw_blob,
+  n.raw_recipe::jsonb, n.defects::text[]
+from unnest(
+  %(id)b::uuid[], %(folder_id)b::uuid[], %(message_id)b::text[], %(message_id_header)b::text[], %(imap_uid)b::text[],
+  %(in_reply_to)b::text[], %(reference_ids)b::text[], %(sender)b::text[], %(recipients)b::text[], %(cc)b::text[],
+  %(bcc)b::text[], %(reply_to)b::text[], %(subject)b::text[], %(text_body)b::text[], %(html_body)b::text[],
+  %(preview)b::text[], %(list_id)b::text[], %(is_read)b::boolean[], %(is_flagged)b::boolean[], %(is_draft)b::boolean[],
+  %(has_attachments)b::boolean[], %(thread_id)b::uuid[], %(thread_family_id)b::uuid[], %(sent_at)b::bigint[],
+  %(date_header)b::text[], %(received_at)b::bigint[], %(size_bytes)b::bigint[], %(content_hash)b::bytea[],
+  %(raw_blob)b::bytea[], %(raw_recipe)b::text[], %(defects)b::text[]
+) as n (
+  id, folder_id, message_id, message_id_header, imap_uid, in_reply_to, reference_ids, sender, recipients, cc, bcc,
+  reply_to, subject, text_body, html_body, preview, list_id, is_read, is_flagged, is_draft, has_attachments, thread_id,
+  thread_family_id, sent_at, date_header, received_at, size_bytes, content_hash, raw_blob, raw_recipe, defects)
+
+-- name: insert_addresses
+insert into email_addresses (tenant_id, message_id, role, position, name, address, domain)
+select %(tenant_id)s, n.*
+from unnest(
+  %(message_id)b::uuid[], %(role)b::text[], %(position)b::integer[], %(name)b::text[], %(address)b::text[],
+  %(domain)b::text[]) as n
+
+-- name: get
+select *
+from email_messages
+where tenant_id = %(tenant_id)s
+  and id = %(message_id)s
+
+-- name: starting_with
+-- Messages whose id starts so: what a person copied from a list.
+select id
+from email_messages
+where tenant_id = %(tenant_id)s
+  and id between %(lowest)s and %(highest)s
+limit 2
+
+-- name: addresses_of
+select role, position, name, address
+from email_addresses
+where tenant_id = %(tenant_id)s
+  and message_id = %(message_id)s
+order by role, position
+
+-- name: summaries
+select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged,
+  left(text_body, 200000) as text, case when text_body is null then left(html_body, 200000) end as html
+from email_messages
+where tenant_id = %(tenant_id)s
+  and id = any (%(message_ids)s::uuid[])
+  and not is_deleted
+
+-- name: list_folder
+-- A folder, newest first.
+select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+from email_messages
+where tenant_id = %(tenant_id)s
+  and folder_id = %(folder_id)s
+  and not is_deleted
+order by received_at desc, id desc
+limit %(limit)s
+
+-- name: list_tenant
+-- All mail of the tenant, newest first.
+select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+from email_messages
+where tenant_id = %(tenant_id)s
+  and not is_deleted
+order by received_at desc, id desc
+limit %(limit)s
+
+-- name: list_thread
+-- A conversation in its order.
+select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+from email_messages
+where tenant_id = %(tenant_id)s
+  and thread_id = %(thread_id)s
+  and not is_deleted
+order by received_at
+
+-- name: list_unread
+select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+from email_messages
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+  and not is_read
+  and not is_deleted
+order by received_at desc
+limit %(limit)s
+
+-- name: to_export
+-- The messages of an account in the order of their ids, a page at a time, with the folders that they lie in.
+select m.id, m.content_hash, m.raw_blob, m.raw_recipe, m.received_at, m.is_read, m.is_flagged, m.is_draft, m."from",
+  coalesce((select array_agg(distinct f.name order by f.name) from email_placements p
+    join email_folders f on f.tenant_id = p.tenant_id and f.id = p.folder_id
+    where p.tenant_id = m.tenant_id and p.message_id = m.id and p.vanished_at is null), '{}') as folders,
+  coalesce((select array_agg(distinct flag) from email_placements p, unnest(p.flags) flag
+    where p.tenant_id = m.tenant_id and p.message_id = m.id and p.vanished_at is null), '{}') as flags
+from email_messages m
+where m.tenant_id = %(tenant_id)s
+  and m.account_id = %(account_id)s
+  and m.id > %(after)s
+  and not m.is_deleted
+order by m.id
+limit %(limit)s
+
+-- name: count_of
+select count(*) as messages, coalesce(sum(size_bytes), 0)::bigint as size_bytes
+from email_messages
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+  and not is_deleted

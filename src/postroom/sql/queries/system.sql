@@ -1,0 +1,13 @@
+-- System: the few statements that cross tenants, each through a narrow function.
+
+-- name: tenant_create
+select tenant_id, name
+from email_tenant_create(%(new_tenant_id)s, %(name)s, %(default_user_id)s, %(at)s)
+
+-- name: tenant_named
+select tenant_id, name
+from email_tenant_named(%(name)s)
+
+-- name: tenant_list
+select tenant_id, name, created_at
+from email_tenant_list()

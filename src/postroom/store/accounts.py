@@ -1,0 +1,75 @@
+"""Accounts: rows in, values out."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from postroom.errors import NotFound
+from postroom.ids import new_id, now_ms
+from postroom.model import Account, AccountId, CredentialId, Encryption, Protocol_
+from postroom.sql import queries
+from postroom.store.database import TenantTx
+
+QUERIES = queries("accounts")
+_COLUMNS = [each.name for each in fields(Account)]
+
+
+async def by_email(tx: TenantTx, email_address: str) -> Account:
+    """The account of this address. Raises NotFound."""
+    rows = await tx.rows(QUERIES.by_email, email_address=email_address.lower())
+    if not rows:
+        mend = "See them: postroom account list. Add it: postroom account add --help."
+        raise NotFound(what="account", name=email_address, mend=mend)
+    return _account(rows[0])
+
+
+async def all_accounts(tx: TenantTx) -> list[Account]:
+    """The accounts of the tenant by address."""
+    return [_account(row) for row in await tx.rows(QUERIES.all_accounts)]
+
+
+async def ensure(tx: TenantTx, email_address: str, *, account_name: str | None = None) -> Account:
+    """The account of this address, made when it is not there."""
+    await tx.rows(
+        QUERIES.create, id=new_id(), account_name=account_name, email_address=email_address.lower(), at=now_ms()
+    )
+    return await by_email(tx, email_address)
+
+
+async def connect(
+    tx: TenantTx,
+    account_id: AccountId,
+    *,
+    protocol: Protocol_,
+    hostname: str,
+    port: int,
+    encryption: Encryption,
+    username: str,
+    credential_id: CredentialId,
+) -> None:
+    """Say where the account's mailbox is and how to get in."""
+    await tx.run(
+        QUERIES.connect,
+        account_id=account_id,
+        protocol=protocol,
+        hostname=hostname,
+        port=port,
+        encryption=encryption,
+        username=username,
+        credential_id=credential_id,
+        at=now_ms(),
+    )
+
+
+async def sync_began(tx: TenantTx, account_id: AccountId) -> None:
+    await tx.run(QUERIES.sync_began, account_id=account_id, at=now_ms())
+
+
+async def sync_ended(tx: TenantTx, account_id: AccountId, *, last_error: str | None) -> None:
+    """`last_sync_at` moves only when there was no error."""
+    await tx.run(QUERIES.sync_ended, account_id=account_id, last_error=last_error, at=now_ms())
+
+
+def _account(row: dict[str, Any]) -> Account:
+    return Account(**{name: row[name] for name in _COLUMNS})

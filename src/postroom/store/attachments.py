@@ -1,0 +1,51 @@
+"""Attachments: rows in, values out. Where their bytes are, the blobs know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from postroom.ids import new_id, now_ms
+from postroom.model import MessageId, ParsedAttachment, StorageType
+from postroom.sql import queries
+from postroom.store.database import TenantTx
+
+QUERIES = queries("attachments")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAttachment:
+    message_id: MessageId
+    position: int
+    part: ParsedAttachment
+    storage_type: StorageType
+    storage_path: str | None
+
+
+async def insert(tx: TenantTx, new: Sequence[NewAttachment]) -> None:
+    """Store what is known of the parts; their blobs are there already."""
+    if not new:
+        return
+    await tx.run(
+        QUERIES.insert,
+        at=now_ms(),
+        id=[new_id() for _ in new],
+        message_id=[each.message_id for each in new],
+        position=[each.position for each in new],
+        filename=[each.part.filename for each in new],
+        mime_type=[each.part.mime_type for each in new],
+        size_bytes=[each.part.size_bytes for each in new],
+        content_id=[each.part.content_id for each in new],
+        is_inline=[each.part.is_inline for each in new],
+        storage_path=[each.storage_path for each in new],
+        storage_type=[each.storage_type for each in new],
+        blob_id=[UUID(bytes=each.part.sha256[:16]) for each in new],
+        blob_hash=[each.part.sha256 for each in new],
+    )
+
+
+async def of_message(tx: TenantTx, message_id: MessageId) -> list[dict[str, Any]]:
+    """The attachments of a message in their order."""
+    return await tx.rows(QUERIES.of_message, message_id=message_id)

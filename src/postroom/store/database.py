@@ -1,0 +1,169 @@
+"""The door: no statement reaches the database but through a transaction that names its tenant."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Literal
+from uuid import UUID
+
+import psycopg
+from psycopg import errors as pg
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from postroom.errors import DatabaseFull, DatabaseUnreachable, StoreError
+from postroom.model import Query, TenantId
+
+Connection = psycopg.AsyncConnection[dict[str, Any]]
+Role = Literal["email_service", "email_worker", "email_owner"]
+
+
+class _Transaction:
+    """An open transaction; `rows` and `run` are all that anybody may do with it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.__connection = connection
+
+    async def _rows(self, query: Query, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        with translated(query.name):
+            cursor = await self.__connection.execute(query.text.encode(), parameters or None)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def _run(self, query: Query, parameters: dict[str, Any]) -> int:
+        with translated(query.name):
+            return (await self.__connection.execute(query.text.encode(), parameters or None)).rowcount
+
+
+class TenantTx(_Transaction):
+    """A transaction of one tenant. Only `Database.tenant` makes one."""
+
+    def __init__(self, connection: Connection, tenant_id: TenantId) -> None:
+        super().__init__(connection)
+        self._tenant_id = tenant_id
+
+    @property
+    def tenant_id(self) -> TenantId:
+        return self._tenant_id
+
+    async def rows(self, query: Query, /, **parameters: Any) -> list[dict[str, Any]]:
+        """The rows of a statement. `%(tenant_id)s` is bound by the door and can not be given."""
+        return await self._rows(query, parameters | {"tenant_id": self._tenant_id})
+
+    async def run(self, query: Query, /, **parameters: Any) -> int:
+        """Run a statement; how many rows it touched."""
+        return await self._run(query, parameters | {"tenant_id": self._tenant_id})
+
+
+class SystemTx(_Transaction):
+    """A transaction of no tenant: it may call the narrow functions of `queries/system.sql` and nothing else."""
+
+    async def rows(self, query: Query, /, **parameters: Any) -> list[dict[str, Any]]:
+        if not query.name.startswith("system."):
+            raise ValueError(f"{query.name} is not a statement of queries/system.sql")
+        return await self._rows(query, parameters)
+
+
+class Database:
+    """A pool of connections of one login. Use it as an async context manager."""
+
+    def __init__(self, dsn: str, *, max_connections: int = 4, statement_timeout_seconds: int = 60) -> None:
+        self._where = _where(dsn)
+        self._pool = AsyncConnectionPool(
+            dsn,
+            connection_class=psycopg.AsyncConnection[dict[str, Any]],
+            kwargs={
+                "row_factory": dict_row,
+                "autocommit": True,
+                "prepare_threshold": None,  # behind a transaction pooler a prepared statement is gone at the next use
+                "connect_timeout": 10,
+                "application_name": "postroom",
+                "options": f"-c statement_timeout={statement_timeout_seconds}s",
+            },
+            min_size=0,
+            max_size=max_connections,
+            timeout=15,
+            reconnect_timeout=5,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+        )
+
+    async def __aenter__(self) -> Database:
+        await self._pool.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def tenant(self, tenant_id: TenantId) -> AsyncIterator[TenantTx]:
+        """A transaction in which only this tenant exists. Commits at the end, rolls back on an error."""
+        literal = str(UUID(int=tenant_id.int))  # rendered from the UUID itself: nothing that was typed gets into SQL
+        async with self._transaction(f"begin; set local app.current_tenant_id = '{literal}'") as connection:
+            yield TenantTx(connection, tenant_id)
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[SystemTx]:
+        """A transaction of no tenant, for `queries/system.sql` only."""
+        async with self._transaction("begin") as connection:
+            yield SystemTx(connection)
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
+        async with self._connection() as connection:
+            with translated("begin"):
+                await connection.execute(begin.encode())
+            try:
+                yield connection
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            with translated("commit"):
+                await connection.execute(b"commit")
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            connection = await self._pool.getconn()
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise DatabaseUnreachable(where=self._where, reason=_first_line(error)) from error
+        try:
+            yield connection
+        finally:
+            await self._pool.putconn(connection)
+
+
+async def _roll_back(connection: Connection) -> None:
+    """Best effort: a connection that cannot roll back is closed, and the server rolls back by itself."""
+    try:
+        if not connection.closed:
+            await connection.execute(b"rollback")
+    except (psycopg.Error, OSError):
+        await connection.close()
+
+
+@contextmanager
+def translated(name: str) -> Iterator[None]:
+    """Turn the driver's errors into ours: they stop in this room."""
+    try:
+        yield
+    except (pg.DiskFull, pg.OutOfMemory) as error:
+        raise DatabaseFull(reason=_first_line(error)) from error
+    except (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow) as error:
+        raise DatabaseUnreachable(where="the server", reason=_first_line(error)) from error
+    except psycopg.OperationalError as error:
+        if error.sqlstate is None:
+            raise DatabaseUnreachable(where="the server", reason=_first_line(error)) from error
+        raise StoreError(reason=f"{name}: {_first_line(error)}") from error
+    except psycopg.Error as error:
+        # The detail of a failed statement may hold mail: only the primary message goes on.
+        raise StoreError(reason=f"{name}: {error.diag.message_primary or type(error).__name__}") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def _where(dsn: str) -> str:
+    known = psycopg.conninfo.conninfo_to_dict(dsn)
+    return f"{known.get('host', 'localhost')}:{known.get('port', 5432)}/{known.get('dbname', '')}"

@@ -1,0 +1,109 @@
+"""Placements: which message lies in which folder, under which UID, with which flags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from postroom.ids import now_ms
+from postroom.model import FolderId, MessageId
+from postroom.sql import queries
+from postroom.store.arrays import array_literal
+from postroom.store.database import TenantTx
+
+QUERIES = queries("placements")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    folder_id: FolderId
+    uidvalidity: int
+    uid: int
+    message_id: MessageId
+    flags: frozenset[str]
+    keywords: frozenset[str] = frozenset()
+    internal_date: int | None = None
+
+
+async def insert(tx: TenantTx, placements: Sequence[Placement]) -> list[MessageId]:
+    """Place the messages; what is there already stays. The messages that are newly placed somewhere."""
+    if not placements:
+        return []
+    rows = await tx.rows(
+        QUERIES.insert,
+        folder_ids=[each.folder_id for each in placements],
+        uidvalidities=[each.uidvalidity for each in placements],
+        uids=[each.uid for each in placements],
+        message_ids=[each.message_id for each in placements],
+        flags=[array_literal(sorted(each.flags)) for each in placements],
+        keywords=[array_literal(sorted(each.keywords)) for each in placements],
+        internal_dates=[each.internal_date for each in placements],
+        at=now_ms(),
+    )
+    return [MessageId(row["message_id"]) for row in rows]
+
+
+async def living(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> dict[int, frozenset[str]]:
+    """UID to flags and keywords, as we believe the folder to be."""
+    rows = await tx.rows(QUERIES.living, folder_id=folder_id, uidvalidity=uidvalidity)
+    return {row["uid"]: frozenset(row["words"]) for row in rows}
+
+
+async def placed(
+    tx: TenantTx, message_ids: Iterable[MessageId], folder_ids: Iterable[FolderId]
+) -> set[tuple[MessageId, FolderId]]:
+    """Which of these messages lie in which of these folders."""
+    rows = await tx.rows(QUERIES.placed, message_ids=list(message_ids), folder_ids=list(folder_ids))
+    return {(MessageId(row["message_id"]), FolderId(row["folder_id"])) for row in rows}
+
+
+async def next_uid(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> int:
+    """The next free UID of a folder that we number ourselves."""
+    return (await tx.rows(QUERIES.next_uid, folder_id=folder_id, uidvalidity=uidvalidity))[0]["uid"]
+
+
+async def forget(tx: TenantTx, folder_id: FolderId, uidvalidity: int, uids: Iterable[int]) -> list[MessageId]:
+    """The server no longer has these UIDs. The messages that they were."""
+    rows = await tx.rows(QUERIES.forget, folder_id=folder_id, uidvalidity=uidvalidity, uids=list(uids), at=now_ms())
+    return [MessageId(row["message_id"]) for row in rows]
+
+
+async def forget_generation(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> list[MessageId]:
+    """The server renumbered the folder: what has another UIDVALIDITY than this is void."""
+    rows = await tx.rows(QUERIES.forget_generation, folder_id=folder_id, uidvalidity=uidvalidity, at=now_ms())
+    return [MessageId(row["message_id"]) for row in rows]
+
+
+async def reflag(
+    tx: TenantTx, folder_id: FolderId, uidvalidity: int, words: Mapping[int, frozenset[str]]
+) -> list[MessageId]:
+    """Set flags and keywords as the server has them. The messages concerned."""
+    split = {uid: _flags_and_keywords(each) for uid, each in words.items()}
+    rows = await tx.rows(
+        QUERIES.reflag,
+        folder_id=folder_id,
+        uidvalidity=uidvalidity,
+        uids=list(split),
+        flags=[array_literal(flags) for flags, _ in split.values()],
+        keywords=[array_literal(keywords) for _, keywords in split.values()],
+        at=now_ms(),
+    )
+    return [MessageId(row["message_id"]) for row in rows]
+
+
+async def settle(tx: TenantTx, message_ids: Iterable[MessageId]) -> tuple[list[MessageId], list[MessageId]]:
+    """Let the messages say what their placements say; those that live, and those that lie nowhere any more."""
+    wanted = list(set(message_ids))
+    if not wanted:
+        return [], []
+    await tx.run(QUERIES.release_uids, message_ids=wanted)
+    rows = await tx.rows(QUERIES.settle, message_ids=wanted, at=now_ms())
+    alive = [MessageId(row["id"]) for row in rows if not row["is_deleted"]]
+    gone = [MessageId(row["id"]) for row in rows if row["is_deleted"]]
+    return alive, gone
+
+
+def _flags_and_keywords(words: frozenset[str]) -> tuple[list[str], list[str]]:
+    """System flags start with a backslash (RFC 9051 2.3.2)."""
+    flags = sorted(word for word in words if word.startswith("\\"))
+    return flags, sorted(words - set(flags))

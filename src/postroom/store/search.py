@@ -1,0 +1,80 @@
+"""Search: words in, ids out, a page at a time."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from postroom.errors import UsageError
+from postroom.model import AccountId, MessageId, Page
+from postroom.sql import queries
+from postroom.store.database import TenantTx
+
+QUERIES = queries("search")
+MESSAGES = queries("messages")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """The words of a message, as a tsvector literal."""
+
+    message_id: MessageId
+    received_at: int
+    size_bytes: int
+    words: str
+    is_capped: bool
+
+
+async def insert(tx: TenantTx, account_id: AccountId, entries: Sequence[Entry]) -> None:
+    """Make the messages findable, in the transaction that stores them."""
+    await tx.run(
+        QUERIES.insert_entries,
+        account_id=account_id,
+        message_ids=[each.message_id for each in entries],
+        received_ats=[each.received_at for each in entries],
+        sizes=[each.size_bytes for each in entries],
+        capped=[each.is_capped for each in entries],
+        words=[each.words for each in entries],
+    )
+
+
+async def matches(
+    tx: TenantTx, query: dict[str, Any], *, limit: int = 50, cursor: str | None = None, ranked_by: str | None = None
+) -> Page[dict[str, Any]]:
+    """The matches of a compiled query as rows for a list, newest first, or by rank among the newest 1,000.
+
+    Raises UsageError for a cursor that we did not make.
+    """
+    before_at, before_id = (None, None) if cursor is None else _position(cursor)
+    found = await tx.rows(
+        QUERIES.matches,
+        query=orjson.dumps(query).decode(),
+        ranked_by=ranked_by,
+        limit=limit + (ranked_by is None),
+        before_at=before_at,
+        before_id=before_id,
+    )
+    page = found[:limit]
+    rows = await tx.rows(MESSAGES.summaries, message_ids=[row["message_id"] for row in page]) if page else []
+    by_id = {row["id"]: row for row in rows}
+    more = _cursor(page[-1]) if len(found) > limit else None
+    return Page(items=[by_id[row["message_id"]] for row in page if row["message_id"] in by_id], next=more)
+
+
+def _cursor(row: dict[str, Any]) -> str:
+    position = row["received_at"].to_bytes(8, "big", signed=True) + row["message_id"].bytes
+    return base64.urlsafe_b64encode(position).decode()
+
+
+def _position(cursor: str) -> tuple[int, UUID]:
+    try:
+        position = base64.b64decode(cursor, altchars=b"-_", validate=True)
+        return int.from_bytes(position[:8], "big", signed=True), UUID(bytes=position[8:])
+    except (binascii.Error, ValueError) as error:
+        raise UsageError(reason="That is not a cursor of this search. Use the 'next' of its last page.") from error

@@ -1,0 +1,48 @@
+"""System: the few things that cross tenants. Names in, ids out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from postroom.errors import NotFound, UsageError
+from postroom.ids import new_id, now_ms
+from postroom.model import TenantId
+from postroom.sql import queries
+from postroom.store.database import SystemTx
+
+QUERIES = queries("system")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    id: TenantId
+    name: str
+
+
+async def create_tenant(tx: SystemTx, name: str) -> Tenant:
+    """A new tenant. Raises UsageError for a name that cannot be one or is taken."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            reason=f"{name!r} cannot be a tenant's name: use 1 to 63 of a-z, 0-9, '.', '_' and '-', such as acme."
+        )
+    rows = await tx.rows(
+        QUERIES.tenant_create, new_tenant_id=new_id(), name=name, default_user_id=new_id(), at=now_ms()
+    )
+    if not rows:
+        raise UsageError(reason=f"A tenant named {name!r} is there already. Choose another name.")
+    return Tenant(id=TenantId(rows[0]["tenant_id"]), name=rows[0]["name"])
+
+
+async def tenant_named(tx: SystemTx, name: str) -> Tenant:
+    """The tenant of this name. Raises NotFound."""
+    rows = await tx.rows(QUERIES.tenant_named, name=name)
+    if not rows:
+        raise NotFound(what="tenant", name=name, mend=f"Make it: postroom tenant create {name}.")
+    return Tenant(id=TenantId(rows[0]["tenant_id"]), name=rows[0]["name"])
+
+
+async def tenants(tx: SystemTx) -> list[Tenant]:
+    """Every tenant by name, for operators."""
+    return [Tenant(id=TenantId(row["tenant_id"]), name=row["name"]) for row in await tx.rows(QUERIES.tenant_list)]

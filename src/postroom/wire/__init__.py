@@ -1,0 +1,1 @@
+"""Wire: talks to other people's mail, on servers and in files."""

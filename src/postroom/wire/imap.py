@@ -1,0 +1,219 @@
+"""IMAP: a mailbox on a server, listed, followed and read, never changed (RFC 9051 and RFC 3501)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from postroom.errors import ServerMisbehaved, SourceError
+from postroom.model import Encryption, FolderState, RawMessage, SourceFolder, Unreadable
+from postroom.wire import imap_login
+from postroom.wire.imap_connection import CommandRefused, ImapConnection
+from postroom.wire.imap_fetch import BodyReader
+from postroom.wire.imap_names import command, folders_of, quoted, to_wire
+from postroom.wire.imap_replies import LARGEST_UID, Reply, flags_of, listed, searched, selected, statuses
+
+_TRIES = 3
+
+
+class ImapSource:
+    """An account on an IMAP server: `with ImapSource(host=…) as source: …`.
+
+    One connection, opened when it is needed and again after it broke, for one thread at a time. Folders are
+    opened read-only and bodies fetched with PEEK, so nothing on the server changes.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        encryption: Encryption,
+        username: str,
+        password: str,
+        ca_file: Path | None = None,
+        timeout_seconds: float = 60.0,
+        batch_messages: int = 150,
+        batch_bytes: int = 16 * 2**20,
+    ) -> None:
+        self._host, self._port = host, port
+        self._encryption: Encryption = encryption
+        self._username, self._password = username, password
+        self._ca_file = ca_file
+        self._timeout_seconds = timeout_seconds
+        self._batch_messages, self._batch_bytes = batch_messages, batch_bytes
+        self._link: ImapConnection | None = None
+        self._selected: str | None = None
+        self._uidvalidities: dict[str, int | None] = {}
+
+    def __enter__(self) -> Self:
+        self._connection()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection; a further call would open a new one."""
+        if self._link:
+            self._link.close()
+        self._link = None
+
+    def folders(self) -> Sequence[SourceFolder]:
+        """Every folder, the inbox first, the others by name."""
+        link = self._connection()
+        asks_for_use = {"LIST-EXTENDED", "SPECIAL-USE"} <= link.capabilities  # RFC 6154 5.1
+        query = b'LIST "" "*"' + (b" RETURN (SPECIAL-USE)" if asks_for_use else b"")
+        try:
+            found = folders_of(link.ask(query, parse=listed))
+        except CommandRefused as refusal:
+            reason = f"it does not list folders ({refusal.text})"
+            raise SourceError(where=link.where, reason=reason) from refusal
+        if (
+            not found
+        ):  # RFC 9051 5.1: there is always an INBOX; believing this would mean to forget everything
+            raise ServerMisbehaved(where=link.where, reason="it lists no folder at all, not even INBOX")
+        return found
+
+    def states(self) -> dict[str, FolderState]:
+        """The numbers of all folders by wire name, `uids` empty, in one round trip (LIST-STATUS, RFC 5819).
+
+        Empty where the server cannot tell or its numbers would prove nothing (no CONDSTORE): ask `state`.
+        """
+        link = self._connection()
+        if not {"LIST-STATUS", "CONDSTORE"} <= link.capabilities:
+            return {}
+        items = b"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
+        try:
+            found = link.ask(b'LIST "" "*" RETURN (STATUS ' + items + b")", parse=statuses)
+        except CommandRefused:
+            return {}
+        return {name.decode("latin-1"): _numbers(link, values) for name, values in found}
+
+    def state(self, folder: SourceFolder, known: FolderState | None = None) -> FolderState:
+        """What the folder holds now: all UIDs with flags, or none where nothing changed since `known`."""
+        now, uids = self._examine(folder), {}
+        if known is not None and self._is_unchanged(known, now):
+            return now
+        for _ in range(_TRIES):
+            uids = self._scan(folder, now)
+            if len(uids) >= (now.exists or 0):
+                return replace(now, uids=uids)
+            now = self._examine(folder)  # something vanished meanwhile, or the server passes messages over
+        return replace(now, uids=self._passed_over(folder, now) | uids)
+
+    def messages(
+        self, folder: SourceFolder, uids: Sequence[int] | None = None
+    ) -> Iterator[RawMessage | Unreadable]:
+        """The messages with these UIDs in this order, or all; UIDs that vanished meanwhile are left out."""
+        wanted = list(self.state(folder).uids if uids is None else uids)
+        reader = BodyReader(
+            opened=lambda: self._opened(folder),
+            where=f"{self._host} {folder.name}",
+            batch_messages=self._batch_messages,
+            batch_bytes=self._batch_bytes,
+        )
+        yield from reader.read(wanted)
+
+    def _connection(self) -> ImapConnection:
+        if self._link and self._link.is_open:
+            return self._link
+        self._selected = None
+        self._link = imap_login.connect(
+            host=self._host,
+            port=self._port,
+            encryption=self._encryption,
+            ca_file=self._ca_file,
+            timeout_seconds=self._timeout_seconds,
+        )
+        imap_login.sign_in(self._link, username=self._username, password=self._password)
+        return self._link
+
+    def _opened(self, folder: SourceFolder) -> ImapConnection:
+        """The connection with this folder selected, being the folder that was looked at before."""
+        link = self._connection()
+        if self._selected == folder.wire_name:
+            return link
+        before = self._uidvalidities.get(folder.wire_name)
+        now = self._examine(folder).uidvalidity
+        if before not in (None, now):
+            reason = f"{folder.name} was renumbered while it was read (UIDVALIDITY {before}, now {now})"
+            raise ServerMisbehaved(where=self._host, reason=reason)
+        return link
+
+    def _examine(self, folder: SourceFolder) -> FolderState:
+        """Select read-only (RFC 9051 6.3.3) and give the numbers."""
+        link = self._connection()
+        self._selected = None
+        name = quoted(to_wire(folder.wire_name or folder.name))
+        extra = [b"(CONDSTORE)"] if "CONDSTORE" in link.capabilities else []
+        try:
+            found = dict(link.ask(*command(b"EXAMINE", name, *extra), parse=selected))
+        except CommandRefused as refusal:
+            raise self._refused(folder, "the server does not open it", refusal) from refusal
+        self._selected = folder.wire_name
+        numbers = _numbers(link, found)
+        self._uidvalidities[folder.wire_name] = numbers.uidvalidity
+        return numbers
+
+    def _is_unchanged(self, known: FolderState, now: FolderState) -> bool:
+        return proves_unchanged(known, now, counts_deletions="QRESYNC" in self._connection().capabilities)
+
+    def _scan(self, folder: SourceFolder, now: FolderState) -> dict[int, frozenset[str] | None]:
+        """All UIDs below UIDNEXT with their flags: what came later belongs to the next look."""
+        found: dict[int, frozenset[str] | None] = {}
+        if now.exists == 0 or now.uidnext == 1:
+            return found
+        last = now.uidnext - 1 if now.uidnext else LARGEST_UID
+
+        def take(reply: Reply) -> None:
+            one = flags_of(reply)
+            if one and one[0] <= last:
+                found[one[0]] = one[1]
+
+        try:
+            self._connection().run(b"UID FETCH 1:%d (FLAGS)" % last, each=take)
+        except CommandRefused as refusal:
+            raise self._refused(folder, "the server gives no flags", refusal) from refusal
+        return found
+
+    def _passed_over(self, folder: SourceFolder, now: FolderState) -> dict[int, frozenset[str] | None]:
+        """The UIDs that a search finds: some servers leave messages they cannot open out of FETCH."""
+        last = now.uidnext - 1 if now.uidnext else LARGEST_UID
+        try:
+            found = self._connection().ask(b"UID SEARCH UID 1:%d" % last, parse=searched)
+        except CommandRefused as refusal:
+            raise self._refused(folder, "the server does not search", refusal) from refusal
+        return {uid: None for uids in found for uid in uids}
+
+    def _refused(self, folder: SourceFolder, what: str, refusal: CommandRefused) -> SourceError:
+        return SourceError(where=f"{folder.name} on {self._host}", reason=f"{what} ({refusal.text})")
+
+
+def proves_unchanged(known: FolderState, now: FolderState, *, counts_deletions: bool) -> bool:
+    """Whether equal numbers prove that nothing changed (RFC 7162 3.1.2.1).
+
+    Only with QRESYNC (`counts_deletions`) is a deletion sure to raise HIGHESTMODSEQ; else the number of
+    messages must agree too.
+    """
+    if now.highestmodseq is None or now.uidvalidity is None or now.uidnext is None:
+        return False
+    same_count = known.exists == now.exists or (known.exists is None and counts_deletions)
+    numbers = (known.uidvalidity, known.uidnext, known.highestmodseq)
+    return same_count and numbers == (now.uidvalidity, now.uidnext, now.highestmodseq)
+
+
+def _numbers(link: ImapConnection, found: Mapping[bytes, int | None]) -> FolderState:
+    """What EXAMINE or STATUS said; HIGHESTMODSEQ counts only where CONDSTORE is offered, and 0 is none."""
+    has_modseq = "CONDSTORE" in link.capabilities
+    return FolderState(
+        uidvalidity=found.get(b"UIDVALIDITY"),
+        uidnext=found.get(b"UIDNEXT"),
+        highestmodseq=(found.get(b"HIGHESTMODSEQ") or None) if has_modseq else None,
+        exists=found.get(b"MESSAGES"),
+    )

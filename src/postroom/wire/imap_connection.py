@@ -1,0 +1,265 @@
+"""One connection to an IMAP server: commands out, replies in, and nothing of it believed.
+
+Written on the socket instead of imaplib, which allocates any literal it is told of, keeps replies apart by
+their keyword alone, limits lines to less than large folders need, and sends neither 8-bit passwords nor odd
+names.
+"""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Callable
+from io import BufferedReader
+from pathlib import Path
+from typing import NoReturn, TypeVar, cast
+
+from postroom.errors import ConnectionFailed, ServerMisbehaved, SourceError
+from postroom.model import Body
+from postroom.wire import tls
+from postroom.wire.imap_replies import Garbled, Reply, for_people, literal_size, status
+from postroom.wire.imap_spool import SpooledBody
+
+MAX_LINE_BYTES = 16 * 2**20
+MAX_LITERAL_BYTES = 2**30
+IN_MEMORY_BYTES = 8 * 2**20
+"""Larger literals go to an unnamed temporary file."""
+HELD_BYTES = 32 * 2**20
+"""So do all but small ones once the replies to one command have filled this much memory."""
+T = TypeVar("T")
+
+_SMALL_BYTES = 64 * 2**10
+_PIECE_BYTES = 2**20
+
+
+class CommandRefused(Exception):
+    """The server answered NO or BAD; translated by whoever knows what was asked."""
+
+    def __init__(self, *, word: bytes, code: bytes, text: str) -> None:
+        self.word, self.code, self.text = word, code, text
+        super().__init__(text)
+
+
+class ImapConnection:
+    """A conversation: `connection.ask(b"UID FETCH 1:9 (FLAGS)", parse=flags_of)`.
+
+    Whatever ends a command in the middle (a broken reply, Ctrl-C) closes the connection: what comes then
+    could not be told from the replies to the next one.
+    """
+
+    def __init__(self, *, where: str, host: str, port: int, timeout_seconds: float) -> None:
+        self.where = where
+        self.capabilities: frozenset[str] = frozenset()
+        self._host = host
+        self._timeout_seconds = timeout_seconds
+        self._tags = 0
+        self._held = 0
+        self._socket = self._connected(port)
+        self._file = _reader(self._socket)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a further command can be sent."""
+        return not self._file.closed
+
+    def secure(self, ca_file: Path | None) -> None:
+        """Go on under TLS; what the server said before is forgotten (RFC 9051 6.2.1)."""
+        if self._has_unread_bytes():
+            self.abandon()
+            raise ServerMisbehaved(
+                where=self.where, reason="it sent more before TLS began than it may: an attack?"
+            )
+        self._file.close()
+        self.capabilities = frozenset()
+        self._socket = tls.secure(self._socket, host=self._host, ca_file=ca_file, where=self.where)
+        self._file = _reader(self._socket)
+
+    def greeting(self) -> bytes:
+        """The first word that the server says: OK or PREAUTH."""
+        line = self._line()
+        self._overhear(line)
+        word, code, _ = status(line.removeprefix(b"* "))
+        if not line.startswith(b"* ") or word not in (b"OK", b"PREAUTH"):
+            self._misbehaved(f"this is no IMAP greeting: {for_people(line)!r}")
+        self._learn(code)
+        return word
+
+    def run(self, *flights: bytes, each: Callable[[Reply], None] = lambda _: None) -> None:
+        """Send a command and hand each untagged reply to `each`.
+
+        `flights` are the pieces of the command, each but the first sent after a `+` of the server's.
+        Raises CommandRefused on NO and BAD.
+        """
+        tag = self._next_tag()
+        is_complete = False
+        try:
+            self._send(tag + b" " + flights[0])
+            line = self._until_tagged(tag, list(flights[1:]), each)
+            is_complete = True
+        except Garbled as error:
+            raise ServerMisbehaved(where=self.where, reason=f"its reply is garbled: {error}") from error
+        finally:
+            if not is_complete:
+                self.abandon()
+        self._conclude(line.removeprefix(tag + b" "))
+
+    def ask(self, *flights: bytes, parse: Callable[[Reply], T | None]) -> list[T]:
+        """Send a command whose replies are few, and give those that `parse` finds to be about the matter."""
+        found: list[T] = []
+
+        def take(reply: Reply) -> None:
+            value = parse(reply)
+            if value is not None:
+                found.append(value)
+
+        self.run(*flights, each=take)
+        return found
+
+    def _until_tagged(self, tag: bytes, waiting: list[bytes], each: Callable[[Reply], None]) -> bytes:
+        while True:
+            reply = self._reply()
+            line: bytes = reply[0]
+            if line.startswith(b"* "):
+                self._overhear(line)
+                each(reply)
+            elif line.startswith(tag + b" "):
+                return line
+            elif line.startswith(b"+") and waiting:
+                self._send(waiting.pop(0))
+            else:
+                self._misbehaved(f"it said {for_people(line)!r} where a reply was due")
+
+    def close(self) -> None:
+        """Say good-bye without waiting for the answer."""
+        if not self.is_open:
+            return
+        try:
+            self._socket.sendall(self._next_tag() + b" LOGOUT\r\n")
+        except OSError:
+            pass  # it is gone already
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close without a word."""
+        self._file.close()
+        self._socket.close()
+
+    def _connected(self, port: int) -> socket.socket:
+        try:
+            made = socket.create_connection((self._host, port), self._timeout_seconds)
+        except (OSError, UnicodeError) as error:
+            raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
+
+    def _next_tag(self) -> bytes:
+        self._tags += 1
+        self._held = 0
+        return b"P%d" % self._tags
+
+    def _has_unread_bytes(self) -> bool:
+        self._socket.settimeout(0)
+        try:
+            return bool(self._file.peek(1))
+        finally:
+            self._socket.settimeout(self._timeout_seconds)
+
+    def _send(self, flight: bytes) -> None:
+        if not self.is_open:
+            raise ConnectionFailed(where=self.where, reason="the connection was closed before")
+        try:
+            self._socket.sendall(flight + b"\r\n")
+        except OSError as error:
+            raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
+
+    def _reply(self) -> Reply:
+        """One reply with its literals."""
+        reply: Reply = [self._line()]
+        while (size := literal_size(reply[-1])) is not None:
+            reply.append(self._literal(size))
+            reply.append(self._line())
+        return reply
+
+    def _line(self) -> bytes:
+        line = self._reading(lambda: self._file.readline(MAX_LINE_BYTES))
+        if line.endswith(b"\n"):
+            return line
+        if len(line) >= MAX_LINE_BYTES:
+            self._misbehaved(f"it sent a line of more than {MAX_LINE_BYTES} bytes")
+        raise ConnectionFailed(where=self.where, reason="the server closed the connection in the middle")
+
+    def _literal(self, size: int) -> Body:
+        if size > MAX_LITERAL_BYTES:
+            self._misbehaved(f"it announced a literal of {size} bytes, more than {MAX_LITERAL_BYTES}")
+        if size > IN_MEMORY_BYTES or (size > _SMALL_BYTES and self._held + size > HELD_BYTES):
+            return self._spooled(size)
+        self._held += size
+        return self._exactly(size, size)
+
+    def _spooled(self, size: int) -> Body:
+        body = SpooledBody()
+        while (left := size - len(body)) > 0:
+            self._keep(body, self._exactly(min(_PIECE_BYTES, left), size), size)
+        return body
+
+    def _keep(self, body: SpooledBody, piece: bytes, size: int) -> None:
+        try:
+            body.append(piece)
+        except OSError as error:
+            mend = f"Free some space in {tempfile.gettempdir()}."
+            reason = f"a message of {size} bytes cannot be put aside ({error.strerror})"
+            raise SourceError(where=self.where, reason=reason, mend=mend) from error
+
+    def _exactly(self, count: int, announced: int) -> bytes:
+        data = self._reading(lambda: self._file.read(count))
+        if len(data) < count:
+            reason = f"the server closed the connection in the middle of a literal of {announced} bytes"
+            raise ConnectionFailed(where=self.where, reason=reason)
+        return data
+
+    def _reading(self, read: Callable[[], bytes]) -> bytes:
+        try:
+            return read()
+        except OSError as error:
+            raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
+
+    def _overhear(self, line: bytes) -> None:
+        """What any reply may carry: capabilities, and the end."""
+        head = line[2:12].upper()
+        if head.startswith(b"BYE"):
+            reason = f"the server ended the connection: {status(line[2:])[2]}"
+            raise ConnectionFailed(where=self.where, reason=reason)
+        if head.startswith(b"OK ["):
+            self._learn(status(line[2:])[1])
+        elif head == b"CAPABILITY":
+            self._learn(line[2:])
+
+    def _learn(self, code: bytes) -> None:
+        words = code.decode("latin-1").upper().split()
+        if words[:1] == ["CAPABILITY"]:
+            self.capabilities = frozenset(words[1:])
+
+    def _conclude(self, line: bytes) -> None:
+        word, code, text = status(line)
+        if word in (b"NO", b"BAD"):
+            raise CommandRefused(word=word, code=code, text=text)
+        if word != b"OK":
+            self._misbehaved(f"it ended a command with {for_people(line)!r}")
+        self._learn(code)
+
+    def _misbehaved(self, reason: str) -> NoReturn:
+        self.abandon()
+        raise ServerMisbehaved(where=self.where, reason=reason)
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            return f"no answer for {self._timeout_seconds:g} seconds"
+        if isinstance(error, socket.gaierror | UnicodeError):
+            return f"there is no host named {self._host!r}"
+        if isinstance(error, ConnectionRefusedError):
+            return "nothing listens there"
+        return getattr(error, "strerror", None) or str(error)
+
+
+def _reader(connected: socket.socket) -> BufferedReader:
+    return cast(BufferedReader, connected.makefile("rb", 2**18))

@@ -1,0 +1,140 @@
+"""Bodies in batches: bounded by number and by bytes, and one bad message never costs its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from postroom.errors import ServerMisbehaved
+from postroom.model import Body, RawMessage, Unreadable
+from postroom.wire.imap_connection import CommandRefused, ImapConnection
+from postroom.wire.imap_replies import Fetched, Reply, fetched, sequence_set
+
+_SIZES_AT_ONCE = 1500
+_MAX_BREAKAGES = 20
+"""So many times in a row a server may break the protocol before it is given up."""
+
+
+class BodyReader:
+    """Reads the messages of one folder over a connection that can be opened again when a server breaks it."""
+
+    def __init__(
+        self, *, opened: Callable[[], ImapConnection], where: str, batch_messages: int, batch_bytes: int
+    ) -> None:
+        self._opened = opened
+        self._where = where
+        self._batch_messages, self._batch_bytes = batch_messages, batch_bytes
+        self._breakages = 0
+
+    def read(self, uids: Sequence[int]) -> Iterator[RawMessage | Unreadable]:
+        """The messages in the order asked for; what is not there any more is left out."""
+        for start in range(0, len(uids), _SIZES_AT_ONCE):
+            window = uids[start : start + _SIZES_AT_ONCE]
+            for batch in batches(window, self._sizes(window), self._batch_messages, self._batch_bytes):
+                yield from self._batch(batch)
+
+    def _sizes(self, uids: Sequence[int]) -> Mapping[int, int]:
+        """What the server says of their sizes; nothing where it fails, for the bodies may still be had."""
+        try:
+            found = self._fetch(uids, b"RFC822.SIZE")
+        except CommandRefused:
+            return {}
+        except ServerMisbehaved as error:
+            self._count_breakage(error)
+            return {}
+        return {one.uid: one.size for one in found if one.size is not None}
+
+    def _batch(self, uids: Sequence[int]) -> Iterator[RawMessage | Unreadable]:
+        found: dict[int, RawMessage] = {}
+        unreadable: dict[int, str] = {}
+        self._collect(uids, found, unreadable)
+        for uid in uids:
+            if uid in found:
+                yield found.pop(uid)
+            elif uid in unreadable:
+                yield Unreadable(uid=uid, where=self._place(uid), reason=unreadable[uid])
+
+    def _collect(self, uids: Sequence[int], found: dict[int, RawMessage], unreadable: dict[int, str]) -> None:
+        """Fetch them all at once, and where that fails, what is missing in halves."""
+        reason = self._try(uids, found)
+        missing = [uid for uid in uids if uid not in found]
+        if reason is None:
+            missing = self._still_there(missing)
+            reason = "the server lists it but does not give its text"
+        if missing and len(uids) == 1:
+            unreadable[missing[0]] = reason
+            return
+        half = (len(missing) + 1) // 2
+        for part in (missing[:half], missing[half:]):
+            if part:
+                self._collect(part, found, unreadable)
+
+    def _try(self, uids: Sequence[int], found: dict[int, RawMessage]) -> str | None:
+        """Put into `found` what comes; gives the reason where not everything came as it should."""
+
+        def take(reply: Reply) -> None:
+            one = fetched(reply)
+            if one and one.body is not None and one.uid in wanted and one.uid not in found:
+                found[one.uid] = self._raw(one, one.body)
+                self._breakages = 0
+
+        wanted = frozenset(uids)
+        try:
+            # RFC 9051 6.4.5: PEEK does not set \Seen
+            items = b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])"
+            self._opened().run(b"UID FETCH %s %s" % (sequence_set(uids), items), each=take)
+        except CommandRefused as refusal:
+            return refusal.text
+        except ServerMisbehaved as error:
+            self._count_breakage(error)
+            return str(error.fields["reason"])
+        return None
+
+    def _still_there(self, uids: Sequence[int]) -> list[int]:
+        """Which of them the server still lists: the others were deleted meanwhile."""
+        if not uids:
+            return []
+        try:
+            listed = {one.uid for one in self._fetch(uids, b"FLAGS")}
+        except CommandRefused:
+            return list(uids)
+        return [uid for uid in uids if uid in listed]
+
+    def _fetch(self, uids: Sequence[int], item: bytes) -> list[Fetched]:
+        return self._opened().ask(b"UID FETCH %s (%s)" % (sequence_set(uids), item), parse=fetched)
+
+    def _count_breakage(self, error: ServerMisbehaved) -> None:
+        self._breakages += 1
+        if self._breakages > _MAX_BREAKAGES:
+            raise error
+
+    def _raw(self, one: Fetched, body: Body) -> RawMessage:
+        words = one.flags or frozenset()
+        flags = frozenset(word for word in words if word.startswith("\\"))
+        return RawMessage(
+            uid=one.uid,
+            body=body,
+            flags=flags,
+            keywords=words - flags,
+            internal_date=one.internal_date,
+            where=self._place(one.uid),
+        )
+
+    def _place(self, uid: int) -> str:
+        return f"{self._where}, UID {uid}"
+
+
+def batches(
+    uids: Iterable[int], sizes: Mapping[int, int], max_messages: int, max_bytes: int
+) -> Iterator[list[int]]:
+    """Runs of at most so many messages and bytes, one message at least; an unknown size counts as 1 MB."""
+    batch: list[int] = []
+    filled = 0
+    for uid in uids:
+        size = sizes.get(uid, 2**20)
+        if batch and (len(batch) >= max_messages or filled + size > max_bytes):
+            yield batch
+            batch, filled = [], 0
+        batch.append(uid)
+        filled += size
+    if batch:
+        yield batch

@@ -1,0 +1,190 @@
+"""An IMAP server that breaks the rules on purpose, in the test's own process.
+
+    with HostileImap({1: b"...", 2: b"..."}, tricks={2: "cut"}) as server:
+        ImapSource(host="127.0.0.1", port=server.port, encryption="none", username="u", password="p")
+
+Everything can be changed while it runs: `messages`, `tricks`, `uidvalidity`, `capabilities`, `answers`.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Literal, Self
+
+Trick = Literal[
+    "cut",  # the connection ends in the middle of the literal
+    "longer",  # the literal has more bytes than announced
+    "shorter",  # the literal has fewer bytes than announced
+    "garbage",  # something that is no IMAP comes instead
+    "stall",  # the literal stops in the middle and nothing comes any more
+    "huge",  # a literal of 10 GB is announced
+    "bye",  # the server says BYE, with a reason
+    "refuse",  # the whole command is answered with NO, before anything else
+    "late",  # the whole command is answered with NO, after the other messages came
+    "nil",  # the body is NIL
+    "silent",  # it is listed with its flags, but the body never comes
+]
+
+SECRET = "correct horse"
+
+
+class HostileImap:
+    """One account with one inbox; each message behaves or plays its trick whenever its body is asked for."""
+
+    def __init__(
+        self, messages: Mapping[int, bytes] | None = None, *, tricks: Mapping[int, Trick] | None = None
+    ):
+        self.messages = dict(messages or {})
+        self.tricks: dict[int, Trick] = dict(tricks or {})
+        self.flags: dict[int, str] = {}
+        self.uidvalidity = 1
+        self.capabilities = "IMAP4rev1 AUTH=PLAIN SASL-IR"
+        self.greeting = b"* OK ready\r\n"
+        self.listing = b'* LIST (\\HasNoChildren) "/" INBOX\r\n'
+        self.answers: dict[str, bytes | Callable[[str], bytes]] = {}
+        """Raw answers for whole commands by their first words, `{tag}` standing for the tag; b"" closes."""
+        self.commands: list[str] = []
+        """Every command line that came, without its tag."""
+        self.connections = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._open: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        self._start(self._accept)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        for one in [self._listener, *self._open]:
+            _shut(one)
+        for thread in self._threads:
+            thread.join(5)
+
+    def _start(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.append(connection)
+            self._start(lambda one=connection: self._serve(one))
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection, connection.makefile("rb") as lines:
+                connection.sendall(self.greeting)
+                for raw in lines:
+                    tag, _, command = raw.decode("latin-1").rstrip("\r\n").partition(" ")
+                    self.commands.append(command)
+                    if not self._answer(connection, tag, command):
+                        return
+        except OSError:
+            return  # the client left, or the test is over
+
+    def _answer(self, connection: socket.socket, tag: str, command: str) -> bool:
+        words = command.split()
+        scripted = self._scripted(command)
+        if scripted is not None:
+            connection.sendall(scripted.replace(b"{tag}", tag.encode()))
+            return scripted != b""
+        name = words[1] if words[0] == "UID" else words[0]
+        if name == "FETCH":
+            return self._fetch(connection, tag, command)
+        reply = {
+            "CAPABILITY": f"* CAPABILITY {self.capabilities}\r\n",
+            "LOGOUT": "* BYE see you\r\n",
+            "EXAMINE": self._numbers(),
+            "SEARCH": f"* SEARCH {' '.join(map(str, self.messages))}\r\n",
+        }.get(name, "")
+        body = self.listing if name == "LIST" else reply.encode()
+        connection.sendall(body + f"{tag} OK done\r\n".encode())
+        return name != "LOGOUT"
+
+    def _scripted(self, command: str) -> bytes | None:
+        for start, answer in self.answers.items():
+            if command.startswith(start):
+                return answer(command) if callable(answer) else answer
+        return None
+
+    def _numbers(self) -> str:
+        uidnext = max(self.messages, default=0) + 1
+        return (
+            f"* {len(self.messages)} EXISTS\r\n* 0 RECENT\r\n* FLAGS (\\Seen)\r\n"
+            f"* OK [UIDVALIDITY {self.uidvalidity}] x\r\n* OK [UIDNEXT {uidnext}] x\r\n"
+        )
+
+    def _fetch(self, connection: socket.socket, tag: str, command: str) -> bool:
+        wanted = [uid for uid in self.messages if _covers(command.split()[2], uid)]
+        with_body = "BODY.PEEK[]" in command
+        playing = [self.tricks.get(uid) for uid in wanted] if with_body else []
+        if "refuse" in playing:
+            connection.sendall(f"{tag} NO [SERVERBUG] message is damaged\r\n".encode())
+            return True
+        for number, uid in enumerate(wanted, 1):
+            trick = self.tricks.get(uid) if with_body else None
+            if not self._one(connection, number, uid, trick, with_body):
+                return False
+        outcome = "NO Some messages could not be read." if "late" in playing else "OK done"
+        connection.sendall(f"{tag} {outcome}\r\n".encode())
+        return True
+
+    def _one(
+        self, connection: socket.socket, number: int, uid: int, trick: Trick | None, with_body: bool
+    ) -> bool:
+        """One FETCH reply, honest or not; False ends the connection."""
+        body = self.messages[uid]
+        head = f"* {number} FETCH (UID {uid} FLAGS ({self.flags.get(uid, '')}) RFC822.SIZE {len(body)}"
+        if not with_body:
+            connection.sendall(f"{head})\r\n".encode())
+            return True
+        honest = f'{head} INTERNALDATE "01-Jan-2026 00:00:00 +0000" BODY[] '.encode()
+        half = body[: len(body) // 2]
+        literal = b"{%d}\r\n" % len(body)
+        said = {
+            None: honest + literal + body + b")\r\n",
+            "cut": honest + literal + half,
+            "longer": honest + b"{%d}\r\n" % len(half) + body + b")\r\n",
+            "shorter": honest + b"{%d}\r\n" % (len(body) + 10) + body + b")\r\n",
+            "garbage": b"\x00\xff<html>502 Bad Gateway</html>\r\n",
+            "stall": honest + literal + half,
+            "huge": honest + b"{10000000000}\r\n" + body,
+            "bye": b"* BYE Too much, come back tomorrow.\r\n",
+            "late": b"",
+            "nil": honest + b"NIL)\r\n",
+            "silent": b"",
+        }[trick]
+        connection.sendall(said)
+        if trick == "stall":
+            self._stopping.wait()
+        return trick not in ("cut", "bye", "stall")
+
+
+def _covers(sequence_set: str, uid: int) -> bool:
+    for part in sequence_set.split(","):
+        match = re.fullmatch(r"(\d+)(?::(\d+))?", part)
+        if match and int(match[1]) <= uid <= int(match[2] or match[1]):
+            return True
+    return False
+
+
+def _shut(one: socket.socket) -> None:
+    try:
+        one.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in accept or recv
+    except OSError:
+        pass
+    one.close()
