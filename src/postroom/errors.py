@@ -21,6 +21,7 @@
     │   ├── BlobDamaged
     │   └── BlobMissing
     ├── ClusterError                   8   the embedded server
+    ├── TargetError                    10  an export could not be written
     └── Partial                        9   the work is done but for some messages, which are named
 """
 
@@ -101,6 +102,15 @@ class NotAMailbox(SourceError):
 
 class ServerMisbehaved(SourceError):
     """{where} broke the protocol: {reason}. What was stored until then is kept; the next run goes on from there."""
+
+
+class TargetError(PostroomError):
+    """{where} could not be written: {reason}. Nothing is left there. {mend}"""
+
+    exit_code = 10
+
+    def __init__(self, *, where: str, reason: str, mend: str = "") -> None:
+        super().__init__(where=where, reason=reason, mend=mend)
 
 
 class StoreError(PostroomError):

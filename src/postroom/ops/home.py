@@ -6,11 +6,13 @@ import errno
 import fcntl
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from postroom.errors import ClusterError
 
@@ -27,6 +29,8 @@ class Marker:
     major: int
     version: str
     port: int
+    created: str = ""
+    """When the server was made: ISO 8601, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +65,15 @@ class Home:
         try:
             found = json.loads(self.marker.read_text())
             known = found.pop("format") == FORMAT
-            return Marker(**found) if known else self._refuse("was written by a newer Postroom", "Use that one.")
+            return (
+                Marker(**found) if known else self._refuse("was written by a newer Postroom", "Use that one.")
+            )
         except FileNotFoundError:
             return None
         except (ValueError, TypeError, KeyError, AttributeError):
             return self._refuse("is damaged", "Restore it from a backup.")
 
-    def _refuse(self, what: str, mend: str) -> None:
+    def _refuse(self, what: str, mend: str) -> NoReturn:
         raise ClusterError(reason=f"The marker {self.marker} {what}; nothing was changed.", mend=mend)
 
     def write_marker(self, marker: Marker) -> None:
@@ -81,16 +87,16 @@ class Home:
         begun_by_us = "lock" in found and found <= _HALF_MADE
         if not begun_by_us and not found <= _BEFORE_THE_SERVER:
             raise ClusterError(
-                reason=f"The folder {self.path} is not empty and was not made by Postroom; nothing was changed.",
+                reason=f"The folder {self.path} is not empty and not made by Postroom; nothing was changed.",
                 mend="Choose another folder with POSTROOM_HOME.",
             )
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One process at a time starts or stops the server; the others wait here."""
+    def locked(self) -> Iterator[int]:
+        """One process at a time starts or stops the server; the others wait here. Gives the open file."""
         with (self.path / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            yield lock.fileno()
 
 
 def load_secrets(home: Path) -> dict[str, str]:
@@ -104,9 +110,19 @@ def load_secrets(home: Path) -> dict[str, str]:
         raise ClusterError(reason=f"The file {path} is damaged.", mend="Restore it from a backup.") from error
 
 
-def save_secrets(home: Path, secrets: dict[str, str]) -> None:
+def save_secrets(home: Path, passwords: dict[str, str]) -> None:
     """Replace the passwords of this home in one step; nobody else can read them."""
-    write_private(home / "secrets.json", json.dumps(secrets, indent=2) + "\n")
+    write_private(home / "secrets.json", json.dumps(passwords, indent=2) + "\n")
+
+
+def ensure_secret(home: Path, name: str) -> str:
+    """The password of this name, made at the first call; two processes at once get the same one."""
+    with folder_errors(home), Home(home).locked():
+        known = load_secrets(home)
+        if name not in known:
+            known[name] = secrets.token_urlsafe(32)
+            save_secrets(home, known)
+        return known[name]
 
 
 def write_private(path: Path, text: str) -> None:
@@ -119,9 +135,19 @@ def write_private(path: Path, text: str) -> None:
             file.flush()
             os.fsync(descriptor)
         os.replace(name, path)
+        sync_names(path.parent)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def sync_names(folder: Path) -> None:
+    """Make sure that new names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _give_to_owner(folder: Path, descriptor: int) -> None:
@@ -129,6 +155,16 @@ def _give_to_owner(folder: Path, descriptor: int) -> None:
     if os.geteuid() == 0:
         owner = folder.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
+
+
+def size_on_disk(folder: Path) -> int:
+    """What the files below a folder take; those that vanish meanwhile or that we may not see do not count."""
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(where, name)).st_blocks * 512
+    return total
 
 
 def no_space(home: Path) -> ClusterError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import subprocess
 import time
 from collections.abc import Sequence
@@ -18,6 +19,14 @@ _TRIES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a program printed, and how it ended."""
+
+    text: str
+    returncode: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerUser:
     """Who owns the data folder. PostgreSQL refuses to run as root, so root hands it to somebody else."""
 
@@ -29,28 +38,39 @@ class ServerUser:
     def is_another(self) -> bool:
         return self.uid != os.geteuid()
 
-    def run(self, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-        """Run a PostgreSQL program as this user, in a session of its own, and take what it says."""
-        switch: dict[str, Any] = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.is_another else {}
-        return subprocess.run(
+    def run(self, command: Sequence[str | Path], *, holding: int | None = None) -> Said:
+        """Run a PostgreSQL program as this user, in a session of its own, and take what it says.
+
+        The program shares the open file `holding`: a lock on it lasts until the program has ended as well.
+        """
+        switch: dict[str, Any] = (
+            {"user": self.uid, "group": self.gid, "extra_groups": []} if self.is_another else {}
+        )
+        with subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            check=False,
             cwd="/",
             env=clean_environment(),
             start_new_session=True,
+            pass_fds=() if holding is None else (holding,),
             **switch,
-        )
+        ) as process:
+            try:
+                text, _ = process.communicate()
+            except BaseException:
+                _end_group(process)
+                raise
+        return Said(text=text, returncode=process.returncode)
 
     def can_run(self, program: Path) -> bool:
         """Whether this user reaches the program and everything it loads."""
         try:
             return self.run([program, "--version"]).returncode == 0
-        except PermissionError:
+        except OSError:
             return False
 
     def can_enter(self, folder: Path) -> bool:
@@ -60,12 +80,26 @@ class ServerUser:
     def own(self, path: Path) -> None:
         """Give a file or folder that we made to this user."""
         if self.is_another:
-            os.chown(path, self.uid, self.gid)
+            # Not through a link: in a folder of somebody else's it could lead root to any file of the system.
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    """After Ctrl-C end the program with the children it started, and wait until none writes any more."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    process.communicate()
 
 
 def clean_environment() -> dict[str, str]:
-    """Ours without PGDATA, PGPORT and the like, which would lead the programs elsewhere; messages in English."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+    """The little that the programs need, with messages in English.
+
+    PGDATA, PGPORT and the like would lead them astray; and the server outlives the program that starts it
+    by months, so it must not keep the secrets of whoever that happened to be.
+    """
+    kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
     return {**kept, "LC_ALL": "C"}
 
 
@@ -85,12 +119,17 @@ def _known() -> ServerUser | None:
     except KeyError:
         return None
     if entry.pw_uid == 0:
-        raise ClusterError(reason=f"The system user {NAME} is root, as whom PostgreSQL does not run.", mend="Rename it.")
+        raise ClusterError(
+            reason=f"The system user {NAME} is root, as whom PostgreSQL does not run.", mend="Rename it."
+        )
     return ServerUser(name=NAME, uid=entry.pw_uid, gid=entry.pw_gid)
 
 
 def _created() -> ServerUser:
-    """Make the system user; another process may be at it too, so look again before giving up."""
+    """Make the system user; another process may be at it too, so look again before giving up.
+
+    There is no falling back to `postgres` or `nobody`: other services run as these, and would own the mail.
+    """
     said = ""
     for _ in range(_TRIES):
         said = _useradd()
@@ -106,7 +145,15 @@ def _created() -> ServerUser:
 
 
 def _useradd() -> str:
-    command = ["useradd", "--system", "--no-create-home", "--user-group", "--shell", "/usr/sbin/nologin", NAME]
+    command = [
+        "useradd",
+        "--system",
+        "--no-create-home",
+        "--user-group",
+        "--shell",
+        "/usr/sbin/nologin",
+        NAME,
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:

@@ -1,6 +1,6 @@
 """Folding: one spelling for what readers take for the same letter, on every server and in every locale.
 
-`ÄRGER`, `ärger` and `arger` become `arger`; `ﬁle` becomes `file`; `ｱ` becomes `ア`. Folding twice changes nothing.
+`ÄRGER` and `ärger` become `arger`, `ﬁle` becomes `file`, `ｱ` becomes `ア`. Folding twice changes nothing.
 """
 
 from __future__ import annotations
@@ -75,11 +75,12 @@ def _is_kept(character: str) -> bool:
     """Whether this is more than an accent, a point, or something nobody sees."""
     category = unicodedata.category(character)
     if category == "Cf":
-        return character == "\u200b"  # Zero width space ends a word (Thai, Khmer); soft hyphens and joiners do not.
-    if category == "Me" or "\ufe00" <= character <= "\ufe0f":
+        # Zero width space ends a word (Thai, Khmer); soft hyphens and joiners do not.
+        return character == "\u200b"
+    if category in ("Me", "Cs") or "\ufe00" <= character <= "\ufe0f":
         return False
-    # Classes 10 to 35 are the points of Hebrew and Arabic, from 200 on the accents above and below, 1 the strokes.
-    # What the scripts of India and Japan need to tell one letter from another (7, 8, 9 and others) stays.
+    # Unicode's combining classes: 10 to 35 are the points of Hebrew and Arabic, from 200 on accents above and
+    # below, 1 strokes. What tells letters apart in the scripts of India and Japan (7, 8, 9, others) stays.
     combining = unicodedata.combining(character)
     return not (combining == 1 or 10 <= combining <= 35 or combining >= 200)
 
@@ -110,7 +111,7 @@ def fold_words(text: str) -> tuple[str, bool]:
 
 
 def _without_rare_characters(text: str) -> str:
-    """The same text; where few characters lie beyond ASCII, those are folded: ten times faster than all one by one."""
+    """The same text, those characters folded; ten times faster than to look up every character."""
     beyond = text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
     if len(beyond) * _RARE > len(text):
         return text

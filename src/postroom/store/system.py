@@ -46,3 +46,8 @@ async def tenant_named(tx: SystemTx, name: str) -> Tenant:
 async def tenants(tx: SystemTx) -> list[Tenant]:
     """Every tenant by name, for operators."""
     return [Tenant(id=TenantId(row["tenant_id"]), name=row["name"]) for row in await tx.rows(QUERIES.tenant_list)]
+
+
+async def server_version(tx: SystemTx) -> str:
+    """Such as 17.10."""
+    return (await tx.rows(QUERIES.server_version))[0]["version"]

@@ -3,47 +3,72 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
+from unicodedata import normalize
 
-MAX_CHARACTERS = 2000
-"""What lies behind does not tell conversations apart, and odd subjects are long."""
-
-_TRAILER = re.compile(r"(?:\s|\(fwd\))+$", re.IGNORECASE)
-_LEADER = re.compile(r"(?:\s+|(?:\[[^\[\]]*\]\s*)*(?:re|fwd?)\s*(?:\[[^\[\]]*\])?\s*:)", re.IGNORECASE)
-_BLOB = re.compile(r"\[[^\[\]]*\]\s*")
+# The names and the order of the ABNF in RFC 5256 5; the text has single spaces and is in one case already.
+_BLOB = r"\[[^\[\]]*\] ?"
+_REFWD = rf"(?:RE|FWD?) ?(?:{_BLOB})?:"
+_LEADERS = re.compile(rf" ?((?:(?:{_BLOB})*{_REFWD} ?)*)")
+_BLOBS = re.compile(rf"(?:{_BLOB})*(?!\Z)")
+_TRAILER = "(FWD)"
+_FORWARD, _FORWARD_END = "[FWD:", "]"
 
 
 class BaseSubject(NamedTuple):
+    """What a subject is about, and how it came to it."""
+
     text: str
-    """Case folded; equal texts are one conversation."""
+    """Mapped by i;unicode-casemap: equal texts are the same subject."""
     is_reply: bool
-    """Whether it said Re: or Fwd: in some form."""
+    """Whether it was that of a reply or of a forwarded message (RFC 5256 3)."""
 
 
-def base_subject(subject: str) -> BaseSubject:
-    """The base subject, and whether the subject is that of a reply or a forwarded message."""
-    text = " ".join(subject[:MAX_CHARACTERS].split())  # RFC 5256 2.1 (1)
-    is_reply = False
+def base_subject(subject: str) -> str:
+    """The base subject of a decoded subject, in the one case in which subjects are compared."""
+    return analysed(subject).text
+
+
+def analysed(subject: str) -> BaseSubject:
+    """The base subject, and whether a "Re:", "Fwd:" or "(fwd)" was taken from it."""
+    text = " ".join(casemap(subject).split())  # RFC 5256 2.1 (1)
+    start, end, is_reply = 0, len(text), False
     while True:
-        without = _TRAILER.sub("", text)  # (2)
-        is_reply = is_reply or "(fwd)" in text[len(without) :].lower()
-        text, had_prefix = _without_prefixes(without)  # (3) to (5)
-        is_reply = is_reply or had_prefix
-        if not (text.lower().startswith("[fwd:") and text.endswith("]")):
-            return BaseSubject(text.casefold(), is_reply)
-        text, is_reply = text[5:-1], True  # (6)
+        end, was_forwarded = _without_trailers(text, start, end)  # (2)
+        leaders = _LEADERS.match(text, start, end)
+        blobs = _BLOBS.match(text, leaders.end() if leaders else start, end)
+        # (3) to (5): leaders were looked for behind every blob, so none is left when the blobs are gone.
+        start = blobs.end() if blobs else leaders.end() if leaders else start
+        is_reply = is_reply or was_forwarded or bool(leaders and leaders[1])
+        if not (
+            text.startswith(_FORWARD, start, end) and text.endswith(_FORWARD_END, start + len(_FORWARD), end)
+        ):
+            return BaseSubject(text[start:end], is_reply)
+        start, end, is_reply = start + len(_FORWARD), end - len(_FORWARD_END), True  # (6)
 
 
-def _without_prefixes(text: str) -> tuple[str, bool]:
-    is_reply = False
-    while True:
-        leader = _LEADER.match(text)
-        if leader:
-            is_reply = is_reply or ":" in leader[0]
-            text = text[leader.end() :]
-            continue
-        blob = _BLOB.match(text)
-        if blob and text[blob.end() :]:
-            text = text[blob.end() :]
-            continue
-        return text, is_reply
+def _without_trailers(text: str, start: int, end: int) -> tuple[int, bool]:
+    was_forwarded = False
+    while end > start:
+        if text[end - 1] == " ":
+            end -= 1
+        elif text.endswith(_TRAILER, start, end):
+            end, was_forwarded = end - len(_TRAILER), True
+        else:
+            break
+    return end, was_forwarded
+
+
+def casemap(text: str) -> str:
+    """RFC 5051: each character in title case, then taken apart: `Ä` is `A` and its dots."""
+    if text.isascii():
+        return text.upper()
+    return normalize("NFKD", "".join(map(_titlecase, text)))
+
+
+@lru_cache(maxsize=4096)
+def _titlecase(character: str) -> str:
+    # RFC 5051 2 maps one character to one; Python would make two of some, such as "ß".
+    mapped = character.title()
+    return mapped if len(mapped) == 1 else character

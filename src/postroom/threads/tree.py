@@ -1,172 +1,106 @@
-"""The REFERENCES algorithm of RFC 5256: messages in, trees out. Without recursion: chains are long."""
+"""Steps 4 to 6 of REFERENCES (RFC 5256 3): trees of one subject gathered, and all sorted, for showing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from postroom.model import ThreadNode
-from postroom.threads.subject import BaseSubject, base_subject
+from postroom.threads.forest import Container, Order, canonical, forest, when
+from postroom.threads.subject import analysed
 
-NOBODY = BaseSubject("", False)
 
-
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class ThreadTree:
-    """A message and its answers; `node` is None for a parent that is known by its id only."""
+    """A message and the answers to it, oldest first."""
 
-    __slots__ = ("children", "node", "parent", "place")
+    node: ThreadNode | None
+    """None at the top of a thread whose first message is not here: its children are siblings."""
+    children: tuple[ThreadTree, ...]
 
-    def __init__(self, node: ThreadNode | None = None, place: int = 0) -> None:
-        self.node = node
-        self.place = place
-        self.parent: ThreadTree | None = None
-        self.children: list[ThreadTree] = []
-
-    def adopt(self, child: ThreadTree) -> None:
-        child.parent = self
-        self.children.append(child)
-
-    def walk(self) -> Iterable[ThreadTree]:
+    def walk(self) -> Iterator[ThreadTree]:
         """This and everything below, parents first."""
-        waiting = [self]
+        waiting: list[ThreadTree] = [self]
         while waiting:
             one = waiting.pop()
             yield one
             waiting.extend(reversed(one.children))
 
-    @property
-    def when(self) -> tuple[int, int]:
-        """RFC 5256 2.2: the sent date, then the place in the mailbox; of a dummy, its first child's."""
-        first = self if self.node else self.children[0]
-        return (first.node.sent_at if first.node else 0), first.place
+
+def tree(nodes: Iterable[ThreadNode], *, order: Order | None = canonical) -> list[ThreadTree]:
+    """The threads of these messages, by the date of their first message.
+
+    `order` is the sort key that stands for the place in the mailbox: it decides which parent is believed,
+    which of two equal ids counts, and between equal dates. None takes the messages in the order given, as
+    IMAP does. The thread ids of `assign` belong to the canonical order.
+    """
+    processed = list(nodes) if order is None else sorted(nodes, key=order)
+    roots = [_Root(one) for one in forest(processed)]
+    roots.sort(key=_date)  # step 4
+    return [_shown(root.top) for root in sorted(_gathered(roots), key=_date)]
+
+
+class _Root:
+    """A thread as step 5 sees it."""
+
+    __slots__ = ("date", "is_reply", "subject", "top")
+
+    def __init__(self, top: Container) -> None:
+        first = top.first
+        self.top = top
+        self.date = when(first)
+        self.subject, self.is_reply = analysed(first.node.subject if first.node else "")
 
     @property
-    def subject(self) -> BaseSubject:
-        first = self if self.node or not self.children else self.children[0]
-        return base_subject(first.node.subject) if first.node else NOBODY
+    def is_dummy(self) -> bool:
+        return self.top.node is None
 
 
-def tree(nodes: Sequence[ThreadNode]) -> list[ThreadTree]:
-    """The threads of these messages. Where they disagree about a parent, the earlier in the sequence is believed."""
-    roots = forest(nodes)
-    roots.sort(key=lambda root: root.when)  # step 4
-    roots = _merged_by_subject(roots)
-    for root in roots:  # step 6; the deepest first, because a dummy sorts as its first child
-        for one in reversed(list(root.walk())):
-            one.children.sort(key=lambda child: child.when)
-    return sorted(roots, key=lambda root: root.when)
+def _date(root: _Root) -> tuple[int, int]:
+    return root.date
 
 
-def forest(nodes: Sequence[ThreadNode]) -> list[ThreadTree]:
-    """Steps 1 to 3: linked by references, dummies pruned, not yet merged by subject."""
-    by_id: dict[str, ThreadTree] = {}
-    everything: list[ThreadTree] = []
-    for place, node in enumerate(nodes):
-        one = _own(node, place, by_id, everything)
-        parent = None
-        for reference in node.references:  # step 1 A
-            referred = _container(normalised(reference), by_id, everything)
-            if parent is not None and referred.parent is None and not _leads_to(parent, referred):
-                parent.adopt(referred)
-            parent = referred
-        if one.parent is not None:  # step 1 B: what the message says of itself counts
-            one.parent.children.remove(one)
-            one.parent = None
-        if parent is not None and not _leads_to(parent, one):
-            parent.adopt(one)
-    roots = [one for one in everything if one.parent is None]  # step 2
-    return _pruned(roots)
+def _gathered(roots: list[_Root]) -> list[_Root]:
+    """Step 5: one thread for each subject; a thread without any stays alone."""
+    table: dict[str, _Root] = {}
+    for root in roots:  # (B)
+        if root.subject and _is_better(root, table.get(root.subject)):
+            table[root.subject] = root
+    for root in roots:  # (C)
+        known = table.get(root.subject)
+        if known is not None and known is not root:
+            table[root.subject] = _merged(known, root)
+    return [*(root for root in roots if not root.subject), *table.values()]
 
 
-def normalised(message_id: str) -> str:
-    """RFC 5256 3: `"01KF8JCEOCBS0045PS"@xxx.yyy.com` is the same id without the quotes."""
-    local, at, domain = message_id.rpartition("@")
-    return f"{local[1:-1]}{at}{domain}" if len(local) > 1 and local[0] == local[-1] == '"' else message_id
-
-
-def _own(node: ThreadNode, place: int, by_id: dict[str, ThreadTree], everything: list[ThreadTree]) -> ThreadTree:
-    """The container of a message; one that repeats an id is taken for a message without (step 1)."""
-    known = by_id.get(normalised(node.message_id)) if node.message_id else None
-    if known is not None and known.node is None:
-        known.node, known.place = node, place
-        return known
-    one = ThreadTree(node, place)
-    everything.append(one)
-    if node.message_id and known is None:
-        by_id[normalised(node.message_id)] = one
-    return one
-
-
-def _container(message_id: str, by_id: dict[str, ThreadTree], everything: list[ThreadTree]) -> ThreadTree:
-    one = by_id.get(message_id)
-    if one is None:
-        one = by_id[message_id] = ThreadTree()
-        everything.append(one)
-    return one
-
-
-def _leads_to(start: ThreadTree, ancestor: ThreadTree) -> bool:
-    """Whether `ancestor` is `start` or above it: a link would close a loop."""
-    if start is ancestor:
+def _is_better(root: _Root, known: _Root | None) -> bool:
+    """(5) (B) (iv): whether it takes the place of the one in the subject table."""
+    if known is None:
         return True
-    if not ancestor.children:
-        return False
-    above = start.parent
-    while above is not None:
-        if above is ancestor:
-            return True
-        above = above.parent
-    return False
+    return not known.is_dummy and (root.is_dummy or (known.is_reply and not root.is_reply))
 
 
-def _pruned(roots: list[ThreadTree]) -> list[ThreadTree]:
-    """Step 3: dummies go; only a root may stay one, to hold several children together."""
-    kept: list[ThreadTree] = []
-    for root in roots:
-        for one in reversed(list(root.walk())):
-            one.children = [each for child in one.children for each in ([child] if child.node else child.children)]
-            for child in one.children:
-                child.parent = one
-            one.children.sort(key=lambda child: child.when)
-        if root.node is not None or len(root.children) > 1:
-            kept.append(root)
-        elif root.children:
-            root.children[0].parent = None
-            kept.append(root.children[0])
-    return kept
+def _merged(known: _Root, root: _Root) -> _Root:
+    """(5) (C) (iv): the thread in the subject table, and another of the same subject."""
+    if known.is_dummy:
+        for one in root.top.children if root.is_dummy else [root.top]:
+            known.top.adopt(one)
+    elif root.is_reply and not known.is_reply:
+        known.top.adopt(root.top)
+        return known
+    else:
+        both = Container("")
+        both.adopt(known.top)
+        both.adopt(root.top)
+        known.top = both
+    known.date = min(known.date, root.date)  # step 6: a dummy sorts as its first child
+    return known
 
 
-def _merged_by_subject(roots: list[ThreadTree]) -> list[ThreadTree]:
-    """Step 5: threads of one base subject are one thread."""
-    table: dict[str, ThreadTree] = {}
-    subjects = {id(root): root.subject for root in roots}
-    for root in roots:  # 5 B
-        subject = subjects[id(root)]
-        known = table.get(subject.text)
-        if subject.text and (
-            known is None
-            or (root.node is None and known.node is not None)
-            or (known.node is not None and subjects[id(known)].is_reply and not subject.is_reply)
-        ):
-            table[subject.text] = root
-    gone: set[int] = set()
-    made: list[ThreadTree] = []
-    for root in roots:  # 5 C
-        subject = subjects[id(root)]
-        known = table.get(subject.text)
-        if known is None or known is root:
-            continue
-        gone.add(id(root))
-        if known.node is None and root.node is None:
-            for child in root.children:
-                known.adopt(child)
-        elif known.node is None or (subject.is_reply and not subjects[id(known)].is_reply):
-            known.adopt(root)
-        else:
-            both = ThreadTree(place=known.place)
-            both.adopt(known)
-            both.adopt(root)
-            gone.add(id(known))
-            table[subject.text] = both
-            subjects[id(both)] = subject
-            made.append(both)
-    return [root for root in [*roots, *made] if id(root) not in gone]
+def _shown(top: Container) -> ThreadTree:
+    """Step 6, and the tree as a value; from the leaves up."""
+    built: dict[int, ThreadTree] = {}
+    for one in reversed(list(top.walk())):
+        children = tuple(built.pop(id(child)) for child in sorted(one.children, key=when))
+        built[id(one)] = ThreadTree(node=one.node, children=children)
+    return built[id(top)]

@@ -74,9 +74,7 @@ class ImapSource:
         except CommandRefused as refusal:
             reason = f"it does not list folders ({refusal.text})"
             raise SourceError(where=link.where, reason=reason) from refusal
-        if (
-            not found
-        ):  # RFC 9051 5.1: there is always an INBOX; believing this would mean to forget everything
+        if not found:  # RFC 9051 5.1: there is always an INBOX; to believe it is to forget all
             raise ServerMisbehaved(where=link.where, reason="it lists no folder at all, not even INBOX")
         return found
 
@@ -98,19 +96,22 @@ class ImapSource:
     def state(self, folder: SourceFolder, known: FolderState | None = None) -> FolderState:
         """What the folder holds now: all UIDs with flags, or none where nothing changed since `known`."""
         now, uids = self._examine(folder), {}
+        self._uidvalidities[folder.wire_name] = now.uidvalidity
         if known is not None and self._is_unchanged(known, now):
             return now
         for _ in range(_TRIES):
             uids = self._scan(folder, now)
             if len(uids) >= (now.exists or 0):
                 return replace(now, uids=uids)
-            now = self._examine(folder)  # something vanished meanwhile, or the server passes messages over
+            now = self._same(folder)  # something vanished meanwhile, or the server passes messages over
         return replace(now, uids=self._passed_over(folder, now) | uids)
 
     def messages(
         self, folder: SourceFolder, uids: Sequence[int] | None = None
     ) -> Iterator[RawMessage | Unreadable]:
         """The messages with these UIDs in this order, or all; UIDs that vanished meanwhile are left out."""
+        if not folder.is_selectable:
+            return  # RFC 9051 7.3.1: a level of the hierarchy, without messages of its own
         wanted = list(self.state(folder).uids if uids is None else uids)
         reader = BodyReader(
             opened=lambda: self._opened(folder),
@@ -137,14 +138,19 @@ class ImapSource:
     def _opened(self, folder: SourceFolder) -> ImapConnection:
         """The connection with this folder selected, being the folder that was looked at before."""
         link = self._connection()
-        if self._selected == folder.wire_name:
-            return link
-        before = self._uidvalidities.get(folder.wire_name)
-        now = self._examine(folder).uidvalidity
-        if before not in (None, now):
-            reason = f"{folder.name} was renumbered while it was read (UIDVALIDITY {before}, now {now})"
-            raise ServerMisbehaved(where=self._host, reason=reason)
+        if self._selected != folder.wire_name:
+            self._same(folder)
         return link
+
+    def _same(self, folder: SourceFolder) -> FolderState:
+        """Open again: UIDs that the caller holds must still mean the same messages (RFC 9051 2.3.1.1)."""
+        now = self._examine(folder)
+        before = self._uidvalidities.setdefault(folder.wire_name, now.uidvalidity)
+        if before != now.uidvalidity:
+            self._selected = None
+            reason = f"{folder.name} was renumbered meanwhile (UIDVALIDITY {before}, now {now.uidvalidity})"
+            raise ServerMisbehaved(where=self._host, reason=reason)
+        return now
 
     def _examine(self, folder: SourceFolder) -> FolderState:
         """Select read-only (RFC 9051 6.3.3) and give the numbers."""
@@ -157,9 +163,7 @@ class ImapSource:
         except CommandRefused as refusal:
             raise self._refused(folder, "the server does not open it", refusal) from refusal
         self._selected = folder.wire_name
-        numbers = _numbers(link, found)
-        self._uidvalidities[folder.wire_name] = numbers.uidvalidity
-        return numbers
+        return _numbers(link, found)
 
     def _is_unchanged(self, known: FolderState, now: FolderState) -> bool:
         return proves_unchanged(known, now, counts_deletions="QRESYNC" in self._connection().capabilities)

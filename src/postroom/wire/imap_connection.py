@@ -17,15 +17,13 @@ from typing import NoReturn, TypeVar, cast
 from postroom.errors import ConnectionFailed, ServerMisbehaved, SourceError
 from postroom.model import Body
 from postroom.wire import tls
+from postroom.wire.files import HELD_BYTES, FileSlice, OpenFile
 from postroom.wire.imap_replies import Garbled, Reply, for_people, literal_size, status
-from postroom.wire.imap_spool import SpooledBody
 
 MAX_LINE_BYTES = 16 * 2**20
 MAX_LITERAL_BYTES = 2**30
-IN_MEMORY_BYTES = 8 * 2**20
-"""Larger literals go to an unnamed temporary file."""
-HELD_BYTES = 32 * 2**20
-"""So do all but small ones once the replies to one command have filled this much memory."""
+HELD_TOGETHER_BYTES = 4 * HELD_BYTES
+"""Once the replies to one command fill this much memory, all but small literals go to files."""
 T = TypeVar("T")
 
 _SMALL_BYTES = 64 * 2**10
@@ -191,20 +189,19 @@ class ImapConnection:
     def _literal(self, size: int) -> Body:
         if size > MAX_LITERAL_BYTES:
             self._misbehaved(f"it announced a literal of {size} bytes, more than {MAX_LITERAL_BYTES}")
-        if size > IN_MEMORY_BYTES or (size > _SMALL_BYTES and self._held + size > HELD_BYTES):
+        if size > HELD_BYTES or (size > _SMALL_BYTES and self._held + size > HELD_TOGETHER_BYTES):
             return self._spooled(size)
         self._held += size
         return self._exactly(size, size)
 
     def _spooled(self, size: int) -> Body:
-        body = SpooledBody()
-        while (left := size - len(body)) > 0:
-            self._keep(body, self._exactly(min(_PIECE_BYTES, left), size), size)
-        return body
-
-    def _keep(self, body: SpooledBody, piece: bytes, size: int) -> None:
+        """A literal in a file that never has a name, and goes with the last body that looks at it."""
         try:
-            body.append(piece)
+            with tempfile.TemporaryFile() as file:
+                for start in range(0, size, _PIECE_BYTES):
+                    file.write(self._exactly(min(_PIECE_BYTES, size - start), size))
+                file.flush()
+                return FileSlice(OpenFile(Path(f"/proc/self/fd/{file.fileno()}")), 0, size)
         except OSError as error:
             mend = f"Free some space in {tempfile.gettempdir()}."
             reason = f"a message of {size} bytes cannot be put aside ({error.strerror})"

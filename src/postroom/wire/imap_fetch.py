@@ -34,8 +34,9 @@ class BodyReader:
 
     def _sizes(self, uids: Sequence[int]) -> Mapping[int, int]:
         """What the server says of their sizes; nothing where it fails, for the bodies may still be had."""
+        link = self._opened()
         try:
-            found = self._fetch(uids, b"RFC822.SIZE")
+            found = link.ask(b"UID FETCH %s (RFC822.SIZE)" % sequence_set(uids), parse=fetched)
         except CommandRefused:
             return {}
         except ServerMisbehaved as error:
@@ -78,10 +79,11 @@ class BodyReader:
                 self._breakages = 0
 
         wanted = frozenset(uids)
+        link = self._opened()
         try:
             # RFC 9051 6.4.5: PEEK does not set \Seen
             items = b"(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])"
-            self._opened().run(b"UID FETCH %s %s" % (sequence_set(uids), items), each=take)
+            link.run(b"UID FETCH %s %s" % (sequence_set(uids), items), each=take)
         except CommandRefused as refusal:
             return refusal.text
         except ServerMisbehaved as error:
@@ -94,13 +96,11 @@ class BodyReader:
         if not uids:
             return []
         try:
-            listed = {one.uid for one in self._fetch(uids, b"FLAGS")}
+            found = self._opened().ask(b"UID FETCH %s (FLAGS)" % sequence_set(uids), parse=fetched)
         except CommandRefused:
             return list(uids)
+        listed = {one.uid for one in found}
         return [uid for uid in uids if uid in listed]
-
-    def _fetch(self, uids: Sequence[int], item: bytes) -> list[Fetched]:
-        return self._opened().ask(b"UID FETCH %s (%s)" % (sequence_set(uids), item), parse=fetched)
 
     def _count_breakage(self, error: ServerMisbehaved) -> None:
         self._breakages += 1

@@ -35,6 +35,20 @@ class Source(Protocol):
         ...
 
 
+class Progress(Protocol):
+    """How far the reading of a source has come: what a progress bar needs for its rate and the time left.
+
+    `size_bytes` is what there is to read; `done_bytes` is what the messages yielded so far took of it, and
+    reaches `size_bytes` when all folders are read. Sources in files have both; a server counts messages.
+    """
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    @property
+    def done_bytes(self) -> int: ...
+
+
 class MailboxSource(Source, Protocol):
     """A source that lives on and is followed: an IMAP server."""
 

@@ -11,3 +11,6 @@ from email_tenant_named(%(name)s)
 -- name: tenant_list
 select tenant_id, name, created_at
 from email_tenant_list()
+
+-- name: server_version
+select split_part(current_setting('server_version'), ' ', 1) as version

@@ -1,0 +1,135 @@
+"""import and sync: mail comes in."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from postroom.cli.frame import (
+    AccountOption,
+    JsonOption,
+    TenantOption,
+    app,
+    chosen,
+    print_json,
+    progress,
+    run,
+    say,
+    store,
+    tenant_id,
+)
+from postroom.errors import Partial, UsageError
+
+
+@app.command("import")
+def import_(
+    tenant: TenantOption,
+    account: AccountOption,
+    paths: Annotated[list[Path], typer.Argument(help="mbox files, Maildirs, .eml files, folders of them.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Bring in mail from files. Twice is the same as once; an interrupted import goes on where it was.
+
+    Example:  postroom import -t acme -a me@example.com ~/mail.mbox ~/Maildir letters/*.eml
+    """
+    tally, reasons = run(_import(tenant, account, paths))
+    _tell(tally, as_json=as_json)
+    for reason in reasons:
+        say(f"postroom: {reason}")
+    if tally.quarantined or reasons:
+        raise typer.Exit(Partial.exit_code)
+
+
+async def _import(tenant: str, account: str, paths: list[Path]) -> tuple[Any, list[str]]:
+    from postroom.blobs import Blobs
+    from postroom.errors import NotFound, SourceError
+    from postroom.store import accounts
+    from postroom.sync.importer import import_source
+    from postroom.sync.ingest import Tally
+    from postroom.wire.detect import open_path
+
+    total, reasons = Tally(), []
+    owner = await tenant_id(tenant)
+    async with store("email_worker") as db:
+        async with db.tenant(owner) as tx:
+            into = await accounts.ensure(tx, account)
+        for path in paths:
+            try:
+                with open_path(path) as source, progress(path.name, unit="bytes") as show:
+                    tally = await import_source(db, Blobs(chosen()), chosen(), owner, into, source, report=show)
+            except (NotFound, SourceError) as error:
+                if len(paths) == 1:
+                    raise
+                reasons.append(str(error))
+                continue
+            total.add(tally)
+            total.seconds += tally.seconds
+    return total, reasons
+
+
+@app.command()
+def sync(
+    tenant: TenantOption,
+    account: AccountOption,
+    accept_empty: Annotated[
+        bool, typer.Option("--accept-empty", help="Follow the server even where it shows a full folder as empty.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an account equal to its server: new mail, flags, deletions. Newest mail comes first.
+
+    Example:  postroom sync -t acme -a me@example.com
+    """
+    tally = run(_sync(tenant, account, accept_empty=accept_empty))
+    _tell(tally, as_json=as_json)
+    for reason in tally.held:
+        say(f"postroom: {reason}")
+    if tally.quarantined or tally.held:
+        raise typer.Exit(Partial.exit_code)
+
+
+async def _sync(tenant: str, email: str, *, accept_empty: bool) -> Any:
+    from postroom.blobs import Blobs
+    from postroom.ops.master_key import master_key
+    from postroom.store import accounts, credentials
+    from postroom.sync.account import AccountSync
+    from postroom.wire.imap import ImapSource
+
+    owner = await tenant_id(tenant)
+    async with store("email_worker") as db:
+        async with db.tenant(owner) as tx:
+            account = await accounts.by_email(tx, email)
+            if account.hostname is None or account.credential_id is None:
+                raise UsageError(reason=f"{email} has no server yet. Give it one: postroom account add --help.")
+            password = await credentials.get_password(tx, account.credential_id, master_key(chosen()))
+        source = ImapSource(
+            host=account.hostname,
+            port=account.port or 993,
+            encryption=account.encryption or "tls",
+            username=account.username or email,
+            password=password,
+            ca_file=chosen().ca_file,
+            timeout_seconds=chosen().imap_timeout_seconds,
+        )
+        with progress(email, unit="messages") as show:
+            worker = AccountSync(db, Blobs(chosen()), chosen(), owner, account, source)
+            try:
+                return await worker.run(
+                    accept_empty=accept_empty, report=lambda folder, done, total: show(done, total, folder)
+                )
+            finally:
+                source.close()
+
+
+def _tell(tally: Any, *, as_json: bool) -> None:
+    if as_json:
+        print_json({name: value for name, value in asdict(tally).items() if name != "held"})
+        return
+    parts = [f"{tally.stored:,} stored", f"{tally.already_there:,} already there"]
+    parts += [f"{tally.vanished:,} vanished"] * bool(tally.vanished)
+    parts += [f"{tally.reflagged:,} reflagged"] * bool(tally.reflagged)
+    parts += [f"{tally.quarantined:,} in quarantine (postroom status)"] * bool(tally.quarantined)
+    typer.echo(f"{', '.join(parts)} in {tally.seconds:.1f} s")

@@ -1,0 +1,117 @@
+"""The frame of every command: the options that all of them take, the store behind them, what they print."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+
+from postroom import __version__, settings
+
+app = typer.Typer(
+    name="postroom",
+    help="Mail in your own PostgreSQL: bring it in, keep it in step, find it, get it out again.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+T = TypeVar("T")
+TenantOption = Annotated[str, typer.Option("--tenant", "-t", help="The tenant's name.", metavar="NAME")]
+AccountOption = Annotated[str, typer.Option("--account", "-a", help="The account's address.", metavar="EMAIL")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+_chosen: dict[str, settings.Settings] = {}
+
+
+def _version(*, value: bool) -> None:
+    if value:
+        typer.echo(f"postroom {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Where the embedded server keeps its data (POSTROOM_HOME).")
+    ] = None,
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", help="Print the version.", callback=lambda value: _version(value=value), is_eager=True)
+    ] = False,
+) -> None:
+    """Read the settings once, at the front door."""
+    _chosen["settings"] = settings.load(home=data_dir)
+
+
+def chosen() -> settings.Settings:
+    """The settings of this run."""
+    return _chosen["settings"]
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's work. Ctrl-C ends it between two statements; the open transaction is rolled back."""
+    return asyncio.run(work)
+
+
+def say(line: str) -> None:
+    """To people, on standard error: standard output is for results."""
+    sys.stderr.write(line + "\n")
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode() + "\n")
+
+
+@asynccontextmanager
+async def store(role: str) -> AsyncIterator[Any]:
+    """The database as one of its logins; the embedded server is started when it is down."""
+    from postroom.ops.provision import open_site
+    from postroom.store.database import Database
+
+    site = await asyncio.to_thread(open_site, chosen(), tell=say)
+    db = Database(site.url(role), statement_timeout_seconds=chosen().statement_timeout_seconds)
+    async with db:
+        yield db
+
+
+async def tenant_id(name: str) -> Any:
+    """The id of a tenant. Raises NotFound."""
+    from postroom.store import system
+
+    async with store("email_worker") as db, db.system() as tx:
+        return (await system.tenant_named(tx, name)).id
+
+
+@contextmanager
+def progress(title: str, *, unit: str) -> Iterator[Any]:
+    """A bar with rate and time left on standard error; silent when nobody looks. Call it with (done, total)."""
+    if not sys.stderr.isatty():
+        yield lambda done, total, _text=None: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    counted = [DownloadColumn(), TransferSpeedColumn()] if unit == "bytes" else [MofNCompleteColumn()]
+    columns = [TextColumn("{task.description}"), BarColumn(), *counted, TimeRemainingColumn()]
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None)
+
+        def show(done: int, total: int, text: str | None = None) -> None:
+            bar.update(task, completed=done, total=total, description=text or title)
+
+        yield show

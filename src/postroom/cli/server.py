@@ -1,0 +1,166 @@
+"""up, down, status, url, psql: the store itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from postroom.cli.frame import JsonOption, app, chosen, print_json, run, say, store
+from postroom.errors import UsageError
+
+
+@app.command()
+def up(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it is ready, and leave it running.")] = False,
+) -> None:
+    """Start PostgreSQL and bring the schema up to date. Stays until Ctrl-C.
+
+    Example:  postroom up --detach
+    """
+    from postroom.ops.provision import open_site
+
+    site = open_site(chosen(), tell=say)
+    where = site.url("postgres").rpartition("@")[2]
+    say(f"Ready: {where}. Connect with: psql \"$(postroom url --role email_service)\"")
+    if detach:
+        return
+    if chosen().database_url is not None:
+        say("That server is not ours to keep: nothing to wait for.")
+        return
+    stop: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: stop.append(number))
+    signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
+    while not stop:
+        time.sleep(0.2)
+    _stop()
+
+
+@app.command()
+def down() -> None:
+    """Stop the embedded server. The mail stays where it is.
+
+    Example:  postroom down
+    """
+    if chosen().database_url is not None:
+        raise UsageError(reason="POSTROOM_DATABASE_URL names a server that is not ours to stop.")
+    _stop()
+
+
+def _stop() -> None:
+    from postroom.ops.cluster import Cluster
+
+    Cluster(chosen().home, postgres_bin=chosen().postgres_bin, port=chosen().port).stop()
+    say("Stopped.")
+
+
+@app.command()
+def url(
+    role: Annotated[str, typer.Option("--role", "-r", help="email_service, email_worker, email_owner or postgres.")] = "email_service",
+) -> None:
+    """Print a connection URL for psql and drivers. It holds the password.
+
+    Example:  psql "$(postroom url --role email_service)"
+    """
+    from postroom.ops.provision import open_site
+
+    typer.echo(open_site(chosen(), tell=say).url(role))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(
+    context: typer.Context,
+    role: Annotated[str, typer.Option("--role", "-r", help="The login to use.")] = "email_service",
+) -> None:
+    """Open psql on the store. What stands behind -- goes to psql.
+
+    Example:  postroom psql -- -c '\\dt email_*'
+    """
+    from postroom.ops.cluster import Cluster
+    from postroom.ops.provision import open_site
+
+    address = open_site(chosen(), tell=say).url(role)
+    program = str(Cluster(chosen().home, postgres_bin=chosen().postgres_bin).psql())
+    # The address goes through the environment: a process list shows arguments to everybody.
+    from psycopg.conninfo import conninfo_to_dict
+
+    parts = conninfo_to_dict(address)
+    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+    os.execve(program, [program, *context.args], os.environ | {names[key]: str(parts[key]) for key in names})  # noqa: S606
+
+
+@app.command()
+def status(as_json: JsonOption = False) -> None:
+    """What the store holds, tenant by tenant, and what is in trouble.
+
+    Example:  postroom status
+    """
+    found = run(_status())
+    if as_json:
+        print_json(found)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(f"PostgreSQL {found['server']} · schema {found['schema']} · {found['where']}")
+    table = Table("tenant", "account", "messages", "size", "last sync", "state", box=None, header_style="bold")
+    for row in found["accounts"]:
+        synced = _ago(row["last_sync_at"])
+        table.add_row(row["tenant"], row["account"], f"{row['messages']:,}", _size(row["size_bytes"]), synced, row["state"])
+    console.print(table if found["accounts"] else "No accounts yet: postroom tenant create acme")
+    for trouble in found["quarantine"]:
+        console.print(f"quarantine: {trouble['origin']}: {trouble['reason']}", style="yellow")
+
+
+async def _status() -> dict[str, Any]:
+    from postroom.ops.provision import open_site
+    from postroom.store import accounts, messages, quarantine, system
+    from postroom.store.migrate import schema_version
+
+    site = open_site(chosen(), tell=say)
+    rows: list[dict[str, Any]] = []
+    troubles: list[dict[str, Any]] = []
+    async with store("email_worker") as db:
+        async with db.system() as tx:
+            tenants = await system.tenants(tx)
+            version = await system.server_version(tx)
+        for tenant in tenants:
+            async with db.tenant(tenant.id) as tx:
+                troubles += await quarantine.open_troubles(tx)
+                for account in await accounts.all_accounts(tx):
+                    count, size = await messages.count_of(tx, account.id)
+                    state = account.last_error or ("syncing" if account.is_syncing else "ok")
+                    rows.append(
+                        {
+                            "tenant": tenant.name,
+                            "account": account.email_address,
+                            "messages": count,
+                            "size_bytes": size,
+                            "last_sync_at": account.last_sync_at,
+                            "state": state,
+                        }
+                    )
+    return {
+        "server": version,
+        "schema": schema_version(site.url("postgres")),
+        "where": site.url("postgres").rpartition("@")[2],
+        "accounts": rows,
+        "quarantine": troubles,
+    }
+
+
+def _ago(at_ms: int | None) -> str:
+    return "" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _size(size_bytes: float) -> str:
+    for unit in ("B", "KB", "MB"):
+        if size_bytes < 1024:
+            return f"{size_bytes:.0f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:.1f} GB"

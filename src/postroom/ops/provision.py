@@ -1,0 +1,105 @@
+"""Provision: a server becomes a store: the database, the schema, and a password for every login."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from postroom.errors import DatabaseUnreachable, StoreError, UsageError
+from postroom.ops.cluster import Cluster, ensure_secret
+from postroom.settings import Settings
+from postroom.store.migrate import migrate
+
+DATABASE = "email_service"
+LOGINS = ("email_owner", "email_service", "email_worker")
+ROLES = (*LOGINS, "postgres")
+
+
+class Site:
+    """A store that answers, and the URLs to reach it with."""
+
+    def __init__(self, admin_url: str, home: Path) -> None:
+        self._admin_url = admin_url
+        self._home = home
+
+    def url(self, role: str) -> str:
+        """A connection URL. It holds the password: show it only to whoever asked for it."""
+        if role == "postgres":
+            return self._admin_url
+        if role not in LOGINS:
+            raise UsageError(reason=f"There is no role {role!r}; there are {', '.join(ROLES)}.")
+        parts = urlsplit(self._admin_url)
+        where = parts.netloc.rpartition("@")[2]
+        password = quote(ensure_secret(self._home, role), safe="")
+        return urlunsplit(parts._replace(netloc=f"{role}:{password}@{where}"))
+
+
+def open_site(settings: Settings, *, tell: Callable[[str], None] = lambda _: None) -> Site:
+    """The store of these settings, started and migrated if need be.
+
+    Raises ClusterError, DatabaseUnreachable, SchemaTooNew or StoreError.
+    """
+    site = Site(_admin_url(settings), settings.home)
+    _ensure_database(site.url("postgres"))
+    migrate(site.url("postgres"), tell=tell)
+    _ensure_passwords(site)
+    return site
+
+
+def _admin_url(settings: Settings) -> str:
+    if settings.database_url:
+        parts = urlsplit(settings.database_url)
+        if parts.scheme not in ("postgresql", "postgres") or not parts.hostname:
+            raise UsageError(
+                reason="POSTROOM_DATABASE_URL is not a PostgreSQL URL; write postgresql://user:password@host:5432/email_service."
+            )
+        return urlunsplit(parts._replace(path=parts.path if len(parts.path) > 1 else f"/{DATABASE}"))
+    cluster = Cluster(settings.home, postgres_bin=settings.postgres_bin, port=settings.port)
+    endpoint = cluster.ensure_running()
+    password = quote(endpoint.superuser_password, safe="")
+    return f"postgresql://postgres:{password}@{endpoint.host}:{endpoint.port}/{DATABASE}"
+
+
+def _ensure_database(url: str) -> None:
+    """Make the database where it is not there. Text must be UTF-8."""
+    parts = urlsplit(url)
+    name = parts.path[1:]
+    try:
+        psycopg.connect(url, connect_timeout=10).close()
+    except psycopg.OperationalError as error:
+        if "does not exist" not in str(error):
+            where = f"{parts.hostname}:{parts.port or 5432}"
+            raise DatabaseUnreachable(where=where, reason=str(error).strip().splitlines()[-1]) from error
+        with psycopg.connect(urlunsplit(parts._replace(path="/postgres")), autocommit=True) as connection:
+            statement = sql.SQL("create database {} encoding 'UTF8' template template0").format(sql.Identifier(name))
+            connection.execute(statement)
+
+
+def _ensure_passwords(site: Site) -> None:
+    """Give every login the password of our folder, where it has another. Stored as SCRAM-SHA-256."""
+    strangers = [role for role in LOGINS if not _gets_in(site.url(role))]
+    if not strangers:
+        return
+    with psycopg.connect(site.url("postgres"), autocommit=True) as connection:
+        for role in strangers:
+            password = urlsplit(site.url(role)).password or ""
+            scrambled = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+            try:
+                connection.execute(
+                    sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(scrambled.decode()))
+                )
+            except psycopg.Error as error:
+                reason = f"{role} could not be given a password: {error.diag.message_primary}"
+                raise StoreError(reason=reason) from error
+
+
+def _gets_in(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=10).close()
+    except psycopg.OperationalError:
+        return False
+    return True

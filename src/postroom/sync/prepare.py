@@ -1,0 +1,117 @@
+"""Prepare: everything about a message that can be known without the database. Pure, and safe in a thread."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from postroom.mime import bodies, recipe
+from postroom.mime.parse import decoded_pieces, parse
+from postroom.model import Body, ParsedMessage, RawMessage
+from postroom.search import words
+
+HELD_BYTES = 1024 * 1024
+"""Blobs up to this size go in with the batch; larger ones in pieces."""
+_WINDOW_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A message ready to be stored."""
+
+    raw: RawMessage
+    parsed: ParsedMessage
+    content_hash: bytes
+    size_bytes: int
+    raw_blob: bytes
+    recipe: recipe.Recipe | None
+    blobs: dict[bytes, bytes | Callable[[], Iterator[bytes]]]
+    """The bytes to keep, by their SHA-256: the skeleton or the whole, and every attachment."""
+    words: str
+    is_capped: bool
+
+
+def prepare(raw: RawMessage) -> Prepared:
+    """Parse it, take its hash, cut its attachments out, list its words."""
+    body = raw.body
+    parsed = parse(body)
+    content_hash = _sha256(_windows(body))
+    found, skeleton = recipe.cut(body, parsed.attachments)
+    blobs: dict[bytes, bytes | Callable[[], Iterator[bytes]]] = {}
+    for part in parsed.attachments:
+        held = part.data if part.data is not None and len(part.data) <= HELD_BYTES else None
+        blobs[part.sha256] = held if held is not None else partial(decoded_pieces, body, part)
+    if found is not None and not _is_rebuilt(content_hash, skeleton, found, blobs):
+        found = None
+    if found is None:
+        raw_blob = content_hash
+        blobs[raw_blob] = body[0 : len(body)] if len(body) <= HELD_BYTES else partial(_windows, body)
+    elif len(skeleton) <= HELD_BYTES:
+        kept = bytes(skeleton)
+        raw_blob = hashlib.sha256(kept).digest()
+        blobs[raw_blob] = kept
+    else:
+        raw_blob = _sha256(skeleton.pieces())
+        blobs[raw_blob] = skeleton.pieces
+    vector = words.tsvector(_document(parsed))
+    return Prepared(
+        raw=raw,
+        parsed=parsed,
+        content_hash=content_hash,
+        size_bytes=len(body),
+        raw_blob=raw_blob,
+        recipe=found,
+        blobs=blobs,
+        words=vector.literal,
+        is_capped=vector.is_capped,
+    )
+
+
+def _is_rebuilt(
+    content_hash: bytes,
+    skeleton: recipe.Skeleton,
+    found: recipe.Recipe,
+    blobs: dict[bytes, bytes | Callable[[], Iterator[bytes]]],
+) -> bool:
+    """Put it together again before anything is stored: else the message stays whole."""
+
+    def fetch(sha256: bytes) -> Iterator[bytes]:
+        content = blobs[sha256]
+        return iter((content,)) if isinstance(content, bytes) else content()
+
+    return recipe.verified(content_hash, skeleton.pieces(), found, fetch)
+
+
+def _sha256(pieces: Iterator[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
+
+
+def _windows(body: Body) -> Iterator[bytes]:
+    if isinstance(body, bytes):
+        yield body
+        return
+    for at in range(0, len(body), _WINDOW_BYTES):
+        yield body[at : at + _WINDOW_BYTES]
+
+
+def _document(parsed: ParsedMessage) -> words.Document:
+    text = parsed.text
+    if (text is None or text.isspace() or not text) and parsed.html is not None:
+        text = bodies.html_to_text(parsed.html)
+    return words.Document(
+        subject=parsed.subject,
+        text=text or "",
+        from_=parsed.from_,
+        to=parsed.to,
+        cc=parsed.cc,
+        bcc=parsed.bcc,
+        filenames=[part.filename for part in parsed.attachments if part.filename],
+        list_id=parsed.list_id,
+        has_attachment=any(not part.is_inline for part in parsed.attachments),
+    )
+
