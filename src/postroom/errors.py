@@ -1,28 +1,29 @@
 """Every error raised on purpose. The docstring of a class is its sentence; its fields fill the blanks.
 
-    PostroomError                      exit code 1
-    ├── UsageError                     2   the command line, or a value in it, is wrong
-    │   ├── SettingError
-    │   └── QuerySyntaxError
-    ├── NotFound                       3   a tenant, account, folder or message is not there
-    ├── SourceError                    4   a mailbox could not be read
-    │   ├── SignInRefused              5
-    │   ├── CertificateRefused         5
-    │   ├── ConnectionFailed           6   host not found, refused, timed out, dropped in the middle
-    │   ├── NotAMailbox
-    │   └── ServerMisbehaved
-    ├── StoreError                     7   the database or the blob store
-    │   ├── DatabaseUnreachable
-    │   ├── DatabaseFull
-    │   ├── SchemaTooNew
-    │   ├── SchemaChanged
-    │   ├── BlobStoreUnreachable
-    │   ├── BlobStoreFull
-    │   ├── BlobDamaged
-    │   └── BlobMissing
-    ├── ClusterError                   8   the embedded server
-    ├── TargetError                    10  an export could not be written
-    └── Partial                        9   the work is done but for some messages, which are named
+PostroomError                      exit code 1
+├── UsageError                     2   the command line, or a value in it, is wrong
+│   ├── SettingError
+│   └── QuerySyntaxError
+├── NotFound                       3   a tenant, account, folder or message is not there
+├── SourceError                    4   a mailbox could not be read
+│   ├── SignInRefused              5
+│   ├── CertificateRefused         5
+│   ├── ConnectionFailed           6   host not found, refused, timed out, dropped in the middle
+│   ├── NotAMailbox
+│   └── ServerMisbehaved
+├── StoreError                     7   the database or the blob store
+│   ├── DatabaseUnreachable
+│   ├── DatabaseFull
+│   ├── SchemaTooNew
+│   ├── SchemaChanged
+│   ├── BlobStoreUnreachable
+│   ├── BlobStoreFull
+│   ├── BlobDamaged
+│   └── BlobMissing
+├── ClusterError                   8   the embedded server
+├── TargetError                    10  an export could not be written
+├── Partial                        9   the work is done but for some messages, which are named
+└── Interrupted                  130   Ctrl-C
 """
 
 from __future__ import annotations
@@ -167,3 +168,9 @@ class Partial(PostroomError):
     """{done} stored; {failed} could not be read and are kept in quarantine: postroom status shows why."""
 
     exit_code = 9
+
+
+class Interrupted(PostroomError):
+    """Interrupted. What was committed is kept; the same command goes on from there."""
+
+    exit_code = 130

@@ -17,7 +17,9 @@ def default_home(environment: Mapping[str, str], *, as_root: bool) -> Path:
     """Where a user's data lives unless told otherwise (XDG Base Directory; root's servers run as another user)."""
     if as_root:
         return Path("/var/lib/postroom")
-    share = environment.get("XDG_DATA_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".local/share")
+    share = environment.get("XDG_DATA_HOME") or str(
+        Path(environment.get("HOME", "~")).expanduser() / ".local/share"
+    )
     return Path(share) / "postroom"
 
 
@@ -51,11 +53,16 @@ def load(environment: Mapping[str, str] | None = None, *, home: Path | None = No
     """The settings of this run. Raises SettingError for a value that cannot be meant."""
     found = dict(os.environ if environment is None else environment)
     if environment is None:
-        found = {**{name: value for name, value in dotenv_values(".env").items() if value is not None}, **found}
+        found = {
+            **{name: value for name, value in dotenv_values(".env").items() if value is not None},
+            **found,
+        }
     if "LOG_LEVEL" in found:
         found.setdefault("POSTROOM_LOG_LEVEL", found["LOG_LEVEL"])
     values = {
-        each.name: _typed(f"POSTROOM_{each.name.upper()}", found[f"POSTROOM_{each.name.upper()}"], str(each.type))
+        each.name: _typed(
+            f"POSTROOM_{each.name.upper()}", found[f"POSTROOM_{each.name.upper()}"], str(each.type)
+        )
         for each in fields(Settings)
         if found.get(f"POSTROOM_{each.name.upper()}")
     }

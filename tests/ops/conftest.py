@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.clusters import MakeCluster, wheel_bin
 
 from postroom.ops.cluster import Cluster
+from tests.support.clusters import MakeCluster, wheel_bin
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.support.clusters import MakeCluster, wheel_bin
-from tests.support.needs import require
 
 from postroom.errors import ClusterError
 from postroom.ops.binaries import MAJORS, examine, find_binaries, find_psql
+from tests.support.clusters import MakeCluster, wheel_bin
+from tests.support.needs import require
 
 PROGRAMS = ("initdb", "pg_ctl", "postgres", "pg_config")
 CONTRIB = ("btree_gin", "pg_trgm", "pg_stat_statements")

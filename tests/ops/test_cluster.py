@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.support.clusters import START, WHEELS, MakeCluster, ask, connect, run_elsewhere, wheel_bin
 
 from postroom.errors import ClusterError
 from postroom.ops.cluster import ensure_secret, load_secrets, save_secrets
+from tests.support.clusters import START, WHEELS, MakeCluster, ask, connect, run_elsewhere, wheel_bin
 
 
 def test_the_server_is_made_once_and_stays_the_same(make: MakeCluster) -> None:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.support.clusters import ROOT, MakeCluster, ask, connect, processes_at, run_elsewhere, wheel_bin
-from tests.support.needs import require
 
 from postroom.errors import ClusterError
 from postroom.ops.cluster import save_secrets
 from postroom.ops.postmaster import free_port
+from tests.support.clusters import ROOT, MakeCluster, ask, connect, processes_at, run_elsewhere, wheel_bin
+from tests.support.needs import require
 
 
 def test_a_killed_server_comes_back_with_its_data(make: MakeCluster) -> None:
@@ -210,7 +210,7 @@ def test_a_server_that_a_killed_program_had_begun_to_start_keeps_its_port(
     for _ in range(5):
         cluster.stop()
         program = run_elsewhere(place / "home")
-        while not (place / "home" / "postgres" / "postmaster.pid").exists():
+        while not any("pg_ctl" in line for line in processes_at(place / "home")):
             assert program.poll() is None, program.communicate()
         program.kill()
         assert cluster.ensure_running().port == port

@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.support.clusters import NOBODY, ROOT, WHEELS, MakeCluster, ask, run_elsewhere, wheel_bin
-from tests.support.needs import require
 
 from postroom.errors import ClusterError
 from postroom.ops.binaries import find_binaries
 from postroom.ops.server_user import ServerUser
+from tests.support.clusters import NOBODY, ROOT, WHEELS, MakeCluster, ask, run_elsewhere, wheel_bin
+from tests.support.needs import require
 
 
 def test_an_ordinary_user_keeps_a_server_of_their_own(make: MakeCluster, place: Path) -> None:

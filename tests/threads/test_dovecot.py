@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from postroom.model import ThreadNode
 from tests.support.dovecot import Dovecot
 from tests.threads.letters import answer, letter, parsed
 from tests.threads.lists import MailingList, subject_soup, tangle
-
-from postroom.model import ThreadNode
 
 RECEIVED = datetime(2023, 11, 14, tzinfo=UTC)
 

@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.threads.letters import node
 
 from postroom.model import ThreadNode
 from postroom.threads import assign, families, tree
+from tests.threads.letters import node
 
 ACCOUNT = UUID(int=1)
 
@@ -55,6 +55,13 @@ def long_list(count: int) -> list[ThreadNode]:
     return [node(1, "a@x", references), node(2, "b@x", references[::-1])]
 
 
+def below_the_missing(count: int) -> list[ThreadNode]:
+    """Many answers to the last of a long chain of which nothing came."""
+    references = [f"{number}@x" for number in range(count // 2)]
+    answers = [node(number, f"a{number}@x", references[-1:]) for number in range(1, count // 2)]
+    return [node(0, "a@x", references), *answers]
+
+
 def up_and_down(count: int) -> list[ThreadNode]:
     """The top and the bottom of a long chain, by turns: a loop at every step."""
     references = [f"{number}@x" for number in range(count // 4)]
@@ -66,7 +73,18 @@ def twins(count: int) -> list[ThreadNode]:
     return [node(number, None, (), "", 0) for number in range(count)]
 
 
-SHAPES = [chain, backward_chain, fan, revoked_fan, one_subject, one_id, long_list, up_and_down, twins]
+SHAPES = [
+    chain,
+    backward_chain,
+    fan,
+    revoked_fan,
+    one_subject,
+    one_id,
+    long_list,
+    below_the_missing,
+    up_and_down,
+    twins,
+]
 
 Shape = Callable[[int], list[ThreadNode]]
 

@@ -9,10 +9,10 @@ import re
 from datetime import datetime
 
 import pytest
-from tests.support.corpus import corpus
-from tests.threads.letters import answer, parsed
 
 from postroom.model import ThreadNode
+from tests.support.corpus import corpus
+from tests.threads.letters import answer, parsed
 
 SCRIPTS = ("thread", "thread2", "thread3", "thread4", "thread5", "thread6", "thread7", "thread8")
 

@@ -11,7 +11,9 @@ from postroom.cli.frame import JsonOption, TenantOption, app, chosen, print_json
 from postroom.errors import UsageError
 from postroom.model import Account, Encryption
 
-accounts_app = typer.Typer(help="Accounts: mailboxes on servers, and those filled by import.", no_args_is_help=True)
+accounts_app = typer.Typer(
+    help="Accounts: mailboxes on servers, and those filled by import.", no_args_is_help=True
+)
 app.add_typer(accounts_app, name="account")
 _PORTS = {"tls": 993, "starttls": 143, "none": 143}
 
@@ -22,10 +24,14 @@ def add(
     email: Annotated[str, typer.Option("--email", help="The account's address.")],
     host: Annotated[str, typer.Option("--host", help="The IMAP server.")],
     username: Annotated[str | None, typer.Option("--username", help="Without it: the address.")] = None,
-    port: Annotated[int | None, typer.Option("--port", help="Without it: 993 for tls, 143 otherwise.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Without it: 993 for tls, 143 otherwise.")
+    ] = None,
     encryption: Annotated[str, typer.Option("--encryption", help="tls, starttls or none.")] = "tls",
     protocol: Annotated[str, typer.Option("--protocol", help="imap.")] = "imap",
-    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")] = False,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Add a mailbox on a server, or change how it is reached. The password is sealed before it is stored.
@@ -36,14 +42,20 @@ def add(
         raise UsageError(reason=f"--encryption is {encryption!r}; there are tls, starttls and none.")
     if protocol != "imap":
         raise UsageError(reason=f"--protocol is {protocol!r}; for now there is imap only.")
-    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else typer.prompt("Password", hide_input=True, err=True)
+    password = (
+        sys.stdin.readline().rstrip("\r\n")
+        if password_stdin
+        else typer.prompt("Password", hide_input=True, err=True)
+    )
     if not password:
         raise UsageError(reason="The password is empty. Give it on standard input with --password-stdin.")
     made = run(_add(tenant, email, host, port or _PORTS[encryption], encryption, username or email, password))  # pyright: ignore[reportArgumentType]
     if as_json:
         print_json({"id": str(made.id), "email_address": made.email_address})
     else:
-        typer.echo(f"Account {made.email_address} is there. Bring its mail in: postroom sync -t {tenant} -a {made.email_address}")
+        typer.echo(
+            f"Account {made.email_address} is there. Bring its mail in: postroom sync -t {tenant} -a {made.email_address}"
+        )
 
 
 async def _add(
@@ -88,7 +100,14 @@ def list_(tenant: TenantOption, as_json: JsonOption = False) -> None:
 
     found = run(work())
     if as_json:
-        print_json({"items": [{"id": str(each.id), "email_address": each.email_address, "hostname": each.hostname} for each in found]})
+        print_json(
+            {
+                "items": [
+                    {"id": str(each.id), "email_address": each.email_address, "hostname": each.hostname}
+                    for each in found
+                ]
+            }
+        )
         return
     for each in found:
         typer.echo(f"{each.email_address:40} {each.protocol or 'import'} {each.hostname or ''}")

@@ -59,7 +59,9 @@ async def _import(tenant: str, account: str, paths: list[Path]) -> tuple[Any, li
         for path in paths:
             try:
                 with open_path(path) as source, progress(path.name, unit="bytes") as show:
-                    tally = await import_source(db, Blobs(chosen()), chosen(), owner, into, source, report=show)
+                    tally = await import_source(
+                        db, Blobs(chosen()), chosen(), owner, into, source, report=show
+                    )
             except (NotFound, SourceError) as error:
                 if len(paths) == 1:
                     raise
@@ -75,7 +77,8 @@ def sync(
     tenant: TenantOption,
     account: AccountOption,
     accept_empty: Annotated[
-        bool, typer.Option("--accept-empty", help="Follow the server even where it shows a full folder as empty.")
+        bool,
+        typer.Option("--accept-empty", help="Follow the server even where it shows a full folder as empty."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -103,7 +106,9 @@ async def _sync(tenant: str, email: str, *, accept_empty: bool) -> Any:
         async with db.tenant(owner) as tx:
             account = await accounts.by_email(tx, email)
             if account.hostname is None or account.credential_id is None:
-                raise UsageError(reason=f"{email} has no server yet. Give it one: postroom account add --help.")
+                raise UsageError(
+                    reason=f"{email} has no server yet. Give it one: postroom account add --help."
+                )
             password = await credentials.get_password(tx, account.credential_id, master_key(chosen()))
         source = ImapSource(
             host=account.hostname,

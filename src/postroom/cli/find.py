@@ -15,10 +15,14 @@ from postroom.errors import NotFound, UsageError
 @app.command()
 def search(
     tenant: TenantOption,
-    query: Annotated[list[str] | None, typer.Argument(help="What to look for; nothing finds everything.")] = None,
+    query: Annotated[
+        list[str] | None, typer.Argument(help="What to look for; nothing finds everything.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="Messages a page.")] = 20,
     cursor: Annotated[str | None, typer.Option("--cursor", help="The 'next' of the page before.")] = None,
-    ranked: Annotated[bool, typer.Option("--ranked", help="Best first, of the newest 1,000, instead of newest first.")] = False,
+    ranked: Annotated[
+        bool, typer.Option("--ranked", help="Best first, of the newest 1,000, instead of newest first.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find mail, newest first.
@@ -28,7 +32,9 @@ def search(
 
     Example:  postroom search -t acme 'from:alice invoice has:attachment after:2025-01-01'
     """
-    page = run(_search(tenant, " ".join(query or []), limit=limit, cursor=cursor, ranked=ranked, is_json=as_json))
+    page = run(
+        _search(tenant, " ".join(query or []), limit=limit, cursor=cursor, ranked=ranked, is_json=as_json)
+    )
     if as_json:
         print_json(page)
         return
@@ -115,7 +121,9 @@ def show(
     console.print(f"{'Date':9}{found['sent_at'] or found['received_at']}")
     console.print(f"{'In':9}{', '.join(folder['name'] for folder in found['folders'])}")
     for part in found["attachments"]:
-        console.print(f"{'File':9}{part['filename'] or '(no name)'}  {part['mime_type']}  {part['size_bytes']:,} bytes")
+        console.print(
+            f"{'File':9}{part['filename'] or '(no name)'}  {part['mime_type']}  {part['size_bytes']:,} bytes"
+        )
     for defect in found["defects"]:
         console.print(f"{'Defect':9}{defect}", style="yellow")
     console.print()
@@ -139,7 +147,11 @@ async def _show(tenant: str, prefix: str, *, raw: bool) -> dict[str, Any]:
             return {}
         return _shown(
             row,
-            [await _header(pieces), await placements.of_message(tx, row["id"]), await attachments.of_message(tx, row["id"])],
+            [
+                await _header(pieces),
+                await placements.of_message(tx, row["id"]),
+                await attachments.of_message(tx, row["id"]),
+            ],
         )
 
 
@@ -175,7 +187,10 @@ def _shown(row: dict[str, Any], parts: list[Any]) -> dict[str, Any]:
         "id": str(row["id"]),
         "thread_id": str(row["thread_id"]),
         "account_id": str(row["account_id"]),
-        "folders": [{"name": each["name"], "uid": each["uid"], "flags": each["flags"] + each["keywords"]} for each in folders],
+        "folders": [
+            {"name": each["name"], "uid": each["uid"], "flags": each["flags"] + each["keywords"]}
+            for each in folders
+        ],
         "message_id": row["message_id_header"],
         "in_reply_to": row["in_reply_to"],
         "references": row["reference_ids"],

@@ -13,6 +13,7 @@ import orjson
 import typer
 
 from postroom import __version__, settings
+from postroom.errors import Interrupted
 
 app = typer.Typer(
     name="postroom",
@@ -25,7 +26,9 @@ app = typer.Typer(
 
 T = TypeVar("T")
 TenantOption = Annotated[str, typer.Option("--tenant", "-t", help="The tenant's name.", metavar="NAME")]
-AccountOption = Annotated[str, typer.Option("--account", "-a", help="The account's address.", metavar="EMAIL")]
+AccountOption = Annotated[
+    str, typer.Option("--account", "-a", help="The account's address.", metavar="EMAIL")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 _chosen: dict[str, settings.Settings] = {}
@@ -40,10 +43,17 @@ def _version(*, value: bool) -> None:
 @app.callback()
 def options(
     data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", help="Where the embedded server keeps its data (POSTROOM_HOME).")
+        Path | None,
+        typer.Option("--data-dir", help="Where the embedded server keeps its data (POSTROOM_HOME)."),
     ] = None,
     version: Annotated[  # noqa: ARG001
-        bool, typer.Option("--version", help="Print the version.", callback=lambda value: _version(value=value), is_eager=True)
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version.",
+            callback=lambda value: _version(value=value),
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
     """Read the settings once, at the front door."""
@@ -57,7 +67,10 @@ def chosen() -> settings.Settings:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work. Ctrl-C ends it between two statements; the open transaction is rolled back."""
-    return asyncio.run(work)
+    try:
+        return asyncio.run(work)
+    except KeyboardInterrupt:
+        raise Interrupted from None
 
 
 def say(line: str) -> None:
@@ -66,7 +79,9 @@ def say(line: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode() + "\n")
+    sys.stdout.write(
+        orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode() + "\n"
+    )
 
 
 @asynccontextmanager

@@ -16,7 +16,9 @@ from postroom.errors import UsageError
 
 @app.command()
 def up(
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it is ready, and leave it running.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when it is ready, and leave it running.")
+    ] = False,
 ) -> None:
     """Start PostgreSQL and bring the schema up to date. Stays until Ctrl-C.
 
@@ -26,7 +28,7 @@ def up(
 
     site = open_site(chosen(), tell=say)
     where = site.url("postgres").rpartition("@")[2]
-    say(f"Ready: {where}. Connect with: psql \"$(postroom url --role email_service)\"")
+    say(f'Ready: {where}. Connect with: psql "$(postroom url --role email_service)"')
     if detach:
         return
     if chosen().database_url is not None:
@@ -60,7 +62,9 @@ def _stop() -> None:
 
 @app.command()
 def url(
-    role: Annotated[str, typer.Option("--role", "-r", help="email_service, email_worker, email_owner or postgres.")] = "email_service",
+    role: Annotated[
+        str, typer.Option("--role", "-r", help="email_service, email_worker, email_owner or postgres.")
+    ] = "email_service",
 ) -> None:
     """Print a connection URL for psql and drivers. It holds the password.
 
@@ -89,7 +93,13 @@ def psql(
     from psycopg.conninfo import conninfo_to_dict
 
     parts = conninfo_to_dict(address)
-    names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+    names = {
+        "host": "PGHOST",
+        "port": "PGPORT",
+        "user": "PGUSER",
+        "password": "PGPASSWORD",
+        "dbname": "PGDATABASE",
+    }
     os.execve(program, [program, *context.args], os.environ | {names[key]: str(parts[key]) for key in names})  # noqa: S606
 
 
@@ -108,10 +118,19 @@ def status(as_json: JsonOption = False) -> None:
 
     console = Console()
     console.print(f"PostgreSQL {found['server']} · schema {found['schema']} · {found['where']}")
-    table = Table("tenant", "account", "messages", "size", "last sync", "state", box=None, header_style="bold")
+    table = Table(
+        "tenant", "account", "messages", "size", "last sync", "state", box=None, header_style="bold"
+    )
     for row in found["accounts"]:
         synced = _ago(row["last_sync_at"])
-        table.add_row(row["tenant"], row["account"], f"{row['messages']:,}", _size(row["size_bytes"]), synced, row["state"])
+        table.add_row(
+            row["tenant"],
+            row["account"],
+            f"{row['messages']:,}",
+            _size(row["size_bytes"]),
+            synced,
+            row["state"],
+        )
     console.print(table if found["accounts"] else "No accounts yet: postroom tenant create acme")
     for trouble in found["quarantine"]:
         console.print(f"quarantine: {trouble['origin']}: {trouble['reason']}", style="yellow")

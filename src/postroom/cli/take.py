@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from postroom.cli.frame import AccountOption, JsonOption, TenantOption, app, chosen, print_json, progress, run, store, tenant_id
+from postroom.cli.frame import (
+    AccountOption,
+    JsonOption,
+    TenantOption,
+    app,
+    chosen,
+    print_json,
+    progress,
+    run,
+    store,
+    tenant_id,
+)
 
 
 @app.command()
@@ -56,3 +67,23 @@ async def _export(tenant: str, email: str, out: Path, format_: str) -> int:
                 )
                 show(number, total)
     return number
+
+
+@app.command()
+def sample(
+    out: Annotated[Path, typer.Argument(help="A path that is not there yet.")],
+    format_: Annotated[str, typer.Option("--format", "-f", help="mbox, maildir or eml.")] = "maildir",
+    messages: Annotated[int, typer.Option("--messages", "-n", min=1, help="How many.")] = 400,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same mail.")] = 1,
+) -> None:
+    """Write the mailbox of an invented person, to try things with.
+
+    Example:  postroom sample ./sample --messages 400
+    """
+    from postroom.sample import generate
+    from postroom.wire.export import open_sink
+
+    with open_sink(format_, out) as sink:
+        for number, each in enumerate(generate(messages, seed), 1):
+            sink.add(each.folder, [each.raw], number=number, flags=each.flags, received_at=each.received_at)
+    typer.echo(f"{messages:,} messages written to {out}")

@@ -8,13 +8,16 @@ import typer
 
 from postroom.cli.frame import JsonOption, app, print_json, run, store
 
-tenants = typer.Typer(help="Tenants: each has its own mail and never learns of another.", no_args_is_help=True)
+tenants = typer.Typer(
+    help="Tenants: each has its own mail and never learns of another.", no_args_is_help=True
+)
 app.add_typer(tenants, name="tenant")
 
 
 @tenants.command()
 def create(
-    name: Annotated[str, typer.Argument(help="A short name: a-z, 0-9, '.', '_', '-'.")], as_json: JsonOption = False
+    name: Annotated[str, typer.Argument(help="A short name: a-z, 0-9, '.', '_', '-'.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Make a tenant.
 

@@ -16,7 +16,9 @@ PREVIEW_CHARACTERS = 200
 HTML_CHARACTERS = 512 * 1024
 """So much of a page is read for its words; the page itself is kept whole."""
 
-_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
+_NOT_BASE64 = bytes(
+    set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
+)
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} \S", re.MULTILINE)
 _TAG = re.compile(r"<[^>]{0,2000}>")
 _INVISIBLE = str.maketrans("", "", "​‌‍⁠﻿­͏")

@@ -27,7 +27,9 @@ _ALIASES = {
     "macintosh": "mac-roman",
 }
 _FORBIDDEN = re.compile("[\x00\ud800-\udfff]")
-_NOT_TEXT = frozenset({"base64", "hex", "bz2", "zlib", "uu", "quopri", "rot13", "idna", "punycode", "undefined"})
+_NOT_TEXT = frozenset(
+    {"base64", "hex", "bz2", "zlib", "uu", "quopri", "rot13", "idna", "punycode", "undefined"}
+)
 _SAMPLE_BYTES = 64 * 1024
 
 
@@ -59,7 +61,11 @@ def decode(data: bytes, declared: str | None = None) -> tuple[str, str | None]:
     text = _strict(data, name) if name else None
     if text is not None:
         return clean(text), None
-    defect = f"charset: {declared} does not fit" if name else (f"charset: {declared} is not known" if declared else None)
+    defect = (
+        f"charset: {declared} does not fit"
+        if name
+        else (f"charset: {declared} is not known" if declared else None)
+    )
     return clean(_guessed(data, name)), defect
 
 

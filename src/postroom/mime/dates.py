@@ -7,7 +7,18 @@ from datetime import UTC, datetime, timedelta, timezone
 
 _MONTHS = {name: at for at, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
 # RFC 5322 4.3: the zones of old; military letters mean nothing that can be relied on.
-_ZONES = {"ut": 0, "utc": 0, "gmt": 0, "z": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6}
+_ZONES = {
+    "ut": 0,
+    "utc": 0,
+    "gmt": 0,
+    "z": 0,
+    "est": -5,
+    "edt": -4,
+    "cst": -6,
+    "cdt": -5,
+    "mst": -7,
+    "mdt": -6,
+}
 _ZONES |= {"pst": -8, "pdt": -7, "cet": 1, "cest": 2, "met": 1, "mest": 2, "bst": 1, "jst": 9}
 _USUAL = re.compile(
     r"(\d{1,2})[\s-]+([A-Za-z]{3})[A-Za-z]*\.?[\s-]+(\d{2,4})(?:[,\s]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?)?"
@@ -18,7 +29,9 @@ _UNIX = re.compile(
     r"([A-Za-z]{3})[a-z]*\s+(\d{1,2})\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s+(?:([A-Z]{2,5})\s+)?(?:([+-]\d{4})\s+)?(\d{4})"
     r"(?:\s+([+-]\d{4}))?"
 )
-_ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})[T\s](\d{2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?\s*(Z|[+-]\d{2}:?\d{2})?")
+_ISO = re.compile(
+    r"(\d{4})-(\d{2})-(\d{2})[T\s](\d{2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?\s*(Z|[+-]\d{2}:?\d{2})?"
+)
 
 
 def parse_date(value: str) -> datetime | None:
@@ -55,7 +68,9 @@ def _iso(value: str) -> datetime | None:
     return datetime(year, month, day, hour, minute, min(int(found[6] or 0), 59), tzinfo=_zone(found[7]))
 
 
-def _at(year: int, month: str, day: str, hour: int, minute: str | None, second: str | None, zone: timezone) -> datetime:
+def _at(
+    year: int, month: str, day: str, hour: int, minute: str | None, second: str | None, zone: timezone
+) -> datetime:
     # RFC 5322 3.3: a leap second is the 60th
     seconds = min(int(second or 0), 59)
     return datetime(year, _MONTHS[month.lower()], int(day), hour, int(minute or 0), seconds, tzinfo=zone)

@@ -119,7 +119,10 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
             continue
         number = tail.rstrip("*")
         if number.isdigit() or not number:
-            parts.setdefault(base, {})[int(number or 0) if len(number) < 5 else 0] = (content, name.endswith("*"))
+            parts.setdefault(base, {})[int(number or 0) if len(number) < 5 else 0] = (
+                content,
+                name.endswith("*"),
+            )
     for base, numbered in parts.items():
         simple[base] = _joined(numbered)  # RFC 2231: wins over the plain form that older programs read
     return head.strip().lower(), simple

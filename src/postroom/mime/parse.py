@@ -131,7 +131,8 @@ def _attachment(body: Body, part: Part) -> ParsedAttachment:
         filename=_filename(body, part),
         mime_type=charsets.clean(part.mime_type),
         content_id=unfolded(content_id).strip("<> ") or None if content_id else None,
-        is_inline=is_inline and (part.mime_type.startswith(_SHOWN_MEDIA) or part.mime_type.startswith("text/")),
+        is_inline=is_inline
+        and (part.mime_type.startswith(_SHOWN_MEDIA) or part.mime_type.startswith("text/")),
         size_bytes=size,
         sha256=digest,
         start=part.start,

@@ -86,7 +86,9 @@ def _read_part(body: Body, start: int, end: int, default_type: str, defects: lis
         part.mime_type, part.parameters = parameters(unfolded(raw))
         if "/" not in part.mime_type:
             defects.append("content-type: not a type and a subtype")
-            part.mime_type = "text/plain" if part.mime_type in ("", "text", "plain") else "application/octet-stream"
+            part.mime_type = (
+                "text/plain" if part.mime_type in ("", "text", "plain") else "application/octet-stream"
+            )
     if (raw := first(fields, "content-disposition")) is not None:
         part.disposition, part.disposition_parameters = parameters(unfolded(raw))
     if (raw := first(fields, "content-transfer-encoding")) is not None:

@@ -129,7 +129,7 @@ def wait_for_answer(running: Postmaster, password: str, home: Home) -> bool:
             )
         if find_postmaster(home.data) != running:
             return False
-        # "The database system is starting up", or is in recovery, which takes as long as there is log to replay.
+        # "The database system is starting up", or in recovery: that takes as long as there is log to replay.
         patience = _RECOVERY_SECONDS if "the database system is" in reason else _ANSWER_SECONDS
         if time.monotonic() - begun > patience:
             raise _did_not_start(home, reason)

@@ -19,7 +19,7 @@ def master_key(settings: Settings) -> MasterKey:
     try:
         if not path.exists() and settings.master_key_file is None:
             _make(path)
-        key = base64.b64decode(path.read_bytes(), validate=True)
+        key = base64.b64decode(path.read_bytes().strip(), validate=True)
     except (OSError, binascii.Error) as error:
         raise StoreError(reason=f"the master key {path} cannot be read: {error}") from error
     if len(key) != 32:

@@ -75,7 +75,9 @@ def _ensure_database(url: str) -> None:
             where = f"{parts.hostname}:{parts.port or 5432}"
             raise DatabaseUnreachable(where=where, reason=str(error).strip().splitlines()[-1]) from error
         with psycopg.connect(urlunsplit(parts._replace(path="/postgres")), autocommit=True) as connection:
-            statement = sql.SQL("create database {} encoding 'UTF8' template template0").format(sql.Identifier(name))
+            statement = sql.SQL("create database {} encoding 'UTF8' template template0").format(
+                sql.Identifier(name)
+            )
             connection.execute(statement)
 
 
@@ -90,7 +92,9 @@ def _ensure_passwords(site: Site) -> None:
             scrambled = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
             try:
                 connection.execute(
-                    sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(scrambled.decode()))
+                    sql.SQL("alter role {} password {}").format(
+                        sql.Identifier(role), sql.Literal(scrambled.decode())
+                    )
                 )
             except psycopg.Error as error:
                 reason = f"{role} could not be given a password: {error.diag.message_primary}"

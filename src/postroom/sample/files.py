@@ -73,7 +73,9 @@ def _scene(rng: Random, width: int, height: int) -> Iterator[list[tuple[int, int
 
 def png(rng: Random, width: int = 64, height: int = 40) -> bytes:
     """A picture in true colour, its rows stored and not squeezed: every zlib gives the same bytes."""
-    rows = b"".join(b"\0" + bytes(value for pixel in row for value in pixel) for row in _scene(rng, width, height))
+    rows = b"".join(
+        b"\0" + bytes(value for pixel in row for value in pixel) for row in _scene(rng, width, height)
+    )
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", _stored(rows)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -134,7 +136,10 @@ def _step(difference: int) -> str:
 def table(rng: Random) -> bytes:
     """A CSV of quantities (RFC 4180)."""
     things = ("oak plank", "brass hinge", "anchor bolt", "slate, grey", "cable tray", "lamp, low voltage")
-    rows = [f'{n};"{rng.choice(things)}";{rng.randrange(2, 90)};{rng.randrange(150, 9900) / 100:.2f}' for n in range(1, 25)]
+    rows = [
+        f'{n};"{rng.choice(things)}";{rng.randrange(2, 90)};{rng.randrange(150, 9900) / 100:.2f}'
+        for n in range(1, 25)
+    ]
     return ("position;item;quantity;price\r\n" + "\r\n".join(rows) + "\r\n").encode()
 
 
@@ -142,7 +147,10 @@ def archive(rng: Random) -> bytes:
     """A ZIP with a note and a table, stored, with a fixed date."""
     out = BytesIO()
     with ZipFile(out, "w", ZIP_STORED) as folder:
-        for name, data in (("read me.txt", b"Working files, not for print.\r\n"), ("quantities.csv", table(rng))):
+        for name, data in (
+            ("read me.txt", b"Working files, not for print.\r\n"),
+            ("quantities.csv", table(rng)),
+        ):
             entry = ZipInfo(name, date_time=(2025, 6, 1, 12, 0, 0))
             entry.create_system = 3
             folder.writestr(entry, data)
@@ -151,7 +159,12 @@ def archive(rng: Random) -> bytes:
 
 def tnef(rng: Random) -> bytes:
     """A winmail.dat: the signature and key of MS-OXTNEF 2.1.3, then bytes that nobody reads."""
-    return b"\x78\x9f\x3e\x22" + rng.randbytes(2) + b"\x01\x06\x90\x08\0\x04\0\0\0\0\0\x01\0\x01\0" + rng.randbytes(220)
+    return (
+        b"\x78\x9f\x3e\x22"
+        + rng.randbytes(2)
+        + b"\x01\x06\x90\x08\0\x04\0\0\0\0\0\x01\0\x01\0"
+        + rng.randbytes(220)
+    )
 
 
 def calendar(uid: str, title: str, place: str, start: datetime, organizer: str, guest: str) -> str:

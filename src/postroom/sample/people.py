@@ -20,13 +20,22 @@ class Person:
         return self.address.partition("@")[2]
 
 
-def _person(key: str, name: str, address: str, offset_hours: int = 0, footer: str = "", mailer: str = "") -> Person:
+def _person(
+    key: str, name: str, address: str, offset_hours: int = 0, footer: str = "", mailer: str = ""
+) -> Person:
     return Person(
         key=key, name=name, address=address, offset_hours=offset_hours, footer=footer, mailer=mailer
     )  # fmt: skip
 
 
-ME = _person("alex", "Alex Morgan", "alex@postroom.example", 1, "Alex Morgan\nNorthpier Studio, Warehouse 9", "Pelican 4.2")
+ME = _person(
+    "alex",
+    "Alex Morgan",
+    "alex@postroom.example",
+    1,
+    "Alex Morgan\nNorthpier Studio, Warehouse 9",
+    "Pelican 4.2",
+)
 
 _CAST = (
     ME,

@@ -1,79 +1,161 @@
-"""Snippets: the stretch of a text that shows why it was found, with the words marked."""
+"""Snippets: the piece of a text that shows best why it was found, with the found words marked.
+
+The text is folded a chunk at a time, and the first chunk with all terms is taken, so that a page of results
+costs little even where the texts are long.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
 
-from postroom.search.fold import fold
+from postroom.search.fold import UNSPACED, fold_character
 from postroom.search.nodes import Match
 from postroom.search.tokens import is_unspaced
 
-_WORD = re.compile(r"[^\W_]+")
-MAX_CHARACTERS = 200_000
-"""So much of a text is looked through."""
+SCANNED_CHARACTERS: Final = 200_000
+_CHUNK: Final = 8_000
+_MOST_HITS: Final = 100
+_ELLIPSIS: Final = "…"
+_LETTER: Final = f"[^\\s{UNSPACED.pattern[1:-2]}]"
+"""A character of a folded word of a script with spaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    start: int
+    end: int
+    term: int
 
 
 def snippet(
     text: str, terms: Sequence[Match], *, width: int = 160, mark: tuple[str, str] = ("\x02", "\x03")
 ) -> str:
-    """About `width` characters around the most matches, white space folded, matches between the two marks."""
-    text = " ".join(text[:MAX_CHARACTERS].split())
-    spans = _spans(text, terms)
-    start = _best_start(spans, width)
-    begin = 0 if start < width // 4 else _word_start(text, start - width // 4)
-    end = len(text) if begin + width >= len(text) else _word_end(text, begin + width)
-    pieces, position = (["…"] if begin else []), begin
-    for left, right in spans:
-        if left >= begin and right <= end:
-            pieces += [text[position:left], mark[0], text[left:right], mark[1]]
-            position = right
-    pieces.append(text[position:end])
-    return "".join(pieces) + ("…" if end < len(text) else "")
+    """About `width` characters of `text` around the most terms, each between the marks; else its beginning.
+
+    White space is folded, "…" stands where text was left out. The marks themselves are taken out of the text,
+    so that each opening one in the result has its closing one.
+    """
+    text = unicodedata.normalize("NFC", text[:SCANNED_CHARACTERS])
+    for sign in mark:
+        text = text.replace(sign, "")
+    hits = _best_hits(text, terms) if terms else []
+    start, end = _window(text, hits, width)
+    inside = [hit for hit in _apart(hits) if start <= hit.start and hit.end <= end]
+    return _marked(text, start, end, inside, mark)
 
 
-def _spans(text: str, terms: Sequence[Match]) -> list[tuple[int, int]]:
-    """Where the words stand, in order, without overlaps."""
-    wanted = [(term.parts, term.is_prefix) for term in terms]
-    whole = {word for words, is_open in wanted for word in (words[:-1] if is_open else words)}
-    starts = tuple(words[-1] for words, is_open in wanted if is_open and words)
-    unspaced = [re.escape(word) for word in whole if is_unspaced(word)]
-    if not whole and not starts:
-        return []
-    found = []
-    for match in _WORD.finditer(text):
-        folded = fold(match[0])
-        if folded in whole or (starts and folded.startswith(starts)):
-            found.append(match.span())
-    if unspaced:
-        found += [match.span() for match in re.finditer("|".join(unspaced), text, re.IGNORECASE)]
-    return _without_overlaps(sorted(set(found)))
-
-
-def _without_overlaps(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    kept: list[tuple[int, int]] = []
-    for span in spans:
-        if not kept or span[0] >= kept[-1][1]:
-            kept.append(span)
-    return kept
-
-
-def _best_start(spans: list[tuple[int, int]], width: int) -> int:
-    """The match with the most others behind it within the width."""
-    best, most, right = 0, 0, 0
-    for left in range(len(spans)):
-        while right < len(spans) and spans[right][1] - spans[left][0] <= width * 3 // 4:
-            right += 1
-        if right - left > most:
-            best, most = spans[left][0], right - left
+def _best_hits(text: str, terms: Sequence[Match]) -> list[_Hit]:
+    """The hits of the first chunk that has all terms, or of the one that has most of them."""
+    patterns = [_pattern(term) for term in terms]
+    best: list[_Hit] = []
+    most = 0
+    for start, end in _chunks(text):
+        hits = _hits(text, start, end, patterns)
+        found = len({hit.term for hit in hits})
+        if found > most:
+            best, most = hits, found
+        if most == len(patterns):
+            break
     return best
 
 
-def _word_start(text: str, position: int) -> int:
-    space = text.find(" ", position, position + 30)
-    return space + 1 if space >= 0 else position
+def _chunks(text: str) -> Iterator[tuple[int, int]]:
+    """Where to cut the text: after white space where there is some."""
+    start = 0
+    while start < len(text):
+        end = min(start + _CHUNK, len(text))
+        if end < len(text):
+            end = max(text.rfind(" ", start, end), text.rfind("\n", start, end)) + 1 or end
+        yield start, end
+        start = end
 
 
-def _word_end(text: str, position: int) -> int:
-    space = text.rfind(" ", max(0, position - 30), position)
-    return space if space >= 0 else position
+def _hits(text: str, start: int, end: int, patterns: Sequence[re.Pattern[str]]) -> list[_Hit]:
+    pieces = [fold_character(character) for character in text[start:end]]
+    folded = "".join(pieces)
+    offsets = list(accumulate(map(len, pieces), initial=0))
+    hits: list[_Hit] = []
+    for term, pattern in enumerate(patterns):
+        for found, _ in zip(pattern.finditer(folded), range(_MOST_HITS), strict=False):
+            first = bisect_right(offsets, found.start()) - 1
+            last = bisect_right(offsets, found.end() - 1) - 1
+            hits.append(_Hit(start + first, start + last + 1, term))
+    return sorted(hits, key=lambda hit: (hit.start, -hit.end))
+
+
+def _pattern(term: Match) -> re.Pattern[str]:
+    """The term as it stands in a folded text, where whatever is no letter or digit has become a space."""
+    *others, last = term.parts
+    parts = [_part(part, is_prefix=False) for part in others] + [_part(last, is_prefix=term.is_prefix)]
+    return re.compile(r"\s*".join(parts))
+
+
+def _part(part: str, *, is_prefix: bool) -> str:
+    if is_unspaced(part):
+        return r"\s?".join(part)  # a sentence may be wrapped anywhere
+    end = f"{_LETTER}*" if is_prefix else f"(?!{_LETTER})"
+    return f"(?<!{_LETTER}){re.escape(part)}{end}"
+
+
+def _apart(hits: Sequence[_Hit]) -> list[_Hit]:
+    """The hits without those that another one overlaps."""
+    apart: list[_Hit] = []
+    for hit in hits:
+        if not apart or hit.start >= apart[-1].end:
+            apart.append(hit)
+    return apart
+
+
+def _window(text: str, hits: Sequence[_Hit], width: int) -> tuple[int, int]:
+    """From where to where: whole words if it can be, a little before the first hit."""
+    first = _densest(hits, width)
+    before = 0 if first is None else max(0, first.start - width // 4)
+    start = max(0, min(before, len(text) - width))
+    end = min(len(text), start + width)
+    if first is not None:
+        end = max(end, min(first.end, start + 2 * width))
+    return _word_start(text, start, first), _word_end(text, start, end, first)
+
+
+def _densest(hits: Sequence[_Hit], width: int) -> _Hit | None:
+    """The first hit of the window with most different terms."""
+
+    def terms_from(hit: _Hit) -> int:
+        limit = hit.start + width * 3 // 4
+        return len({other.term for other in hits if hit.start <= other.start and other.end <= limit})
+
+    return max(hits[:_MOST_HITS], key=terms_from, default=None)
+
+
+def _word_start(text: str, start: int, first: _Hit | None) -> int:
+    if start == 0 or text[start - 1].isspace():
+        return start
+    limit = start + 20 if first is None else min(first.start, start + 20)
+    space = re.compile(r"\s+").search(text, start, limit)
+    return space.end() if space else start
+
+
+def _word_end(text: str, start: int, end: int, first: _Hit | None) -> int:
+    if end == len(text) or text[end].isspace():
+        return end
+    least = max(end - 20, start if first is None else first.end)
+    spaces = [found.start() for found in re.compile(r"\s+").finditer(text, least, end)]
+    return spaces[-1] if spaces else end
+
+
+def _marked(text: str, start: int, end: int, hits: Sequence[_Hit], mark: tuple[str, str]) -> str:
+    pieces: list[str] = []
+    at = start
+    for hit in hits:
+        pieces += [text[at : hit.start], mark[0], text[hit.start : hit.end], mark[1]]
+        at = hit.end
+    shown = " ".join("".join([*pieces, text[at:end]]).split())
+    before = _ELLIPSIS if text[:start].strip() else ""
+    after = _ELLIPSIS if text[end:].strip() else ""
+    return before + shown + after

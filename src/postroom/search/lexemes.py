@@ -1,7 +1,7 @@
-"""Lexemes of fields: what a message is found by under `from:`, `filename:` and `list:`, and what a query asks for.
+"""Lexemes of fields: what a message is found by under `from:`, `filename:` and `list:`.
 
-Each is the field's letter, a colon, and a folded value: `f:alice@mail.example.org`, `f:example.org`, `n:.pdf`.
-No word of a text has a colon, so the two never meet.
+Each is the field's letter, a colon, and a folded value: `f:alice@example.org`, `f:example.org`, `n:.pdf`. No
+word of a text has a colon, so the two never meet.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ VALUE_LENGTH: Final = 255
 """Longer values are cut, in messages and in queries: at most 1,020 bytes, where PostgreSQL takes 2,046."""
 
 SUBJECT: Final = "s:"
+PEOPLE: Final = ("f:", "t:", "c:", "b:")
+"""From, To, Cc, Bcc."""
 FILENAME: Final = "n:"
 LIST: Final = "l:"
 HAS_ATTACHMENT: Final = "has:attachment"
@@ -32,7 +34,7 @@ def quoted(lexeme: str) -> str:
 @lru_cache(maxsize=4096)
 def person(mark: str, name: str, address: str) -> tuple[str, ...]:
     """Quoted lexemes for one mailbox: the address, every end of its domain, the local part, all words."""
-    address = fold(address.strip())[:VALUE_LENGTH]
+    address = fold(address.strip()[:VALUE_LENGTH])
     local, _, domain = address.rpartition("@")
     values = [address, local, *_ends(domain), *_ends(_readable(domain)), *words(local or address)]
     values += words(name)
@@ -55,7 +57,8 @@ def file(name: str) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def mailing_list(list_id: str) -> tuple[str, ...]:
     """Quoted lexemes for a list identifier (RFC 2919): every end of it, and its words."""
-    return _marked(LIST, [*_ends(fold(list_id.strip())[:VALUE_LENGTH]), *words(list_id)])
+    name = fold(list_id.strip()[:VALUE_LENGTH])
+    return _marked(LIST, [*_ends(name), *words(name)])
 
 
 def values_of_name(value: str, *, is_prefix: bool) -> tuple[str, ...]:
@@ -73,7 +76,8 @@ def values_of_file(value: str) -> tuple[str, ...]:
     """What a query for a file name asks for: its words, and the extension where it begins with one."""
     pattern = fold(value.strip()).lstrip("*")
     if pattern.startswith("."):
-        return (*runs(pattern[: pattern.rfind(".")]), _extension(pattern))
+        found = (*runs(pattern[: pattern.rfind(".")]), _extension(pattern))
+        return tuple(filter(None, found))
     return runs(pattern)
 
 
@@ -83,7 +87,7 @@ def is_whole(value: str) -> bool:
 
 
 def _marked(mark: str, values: list[str]) -> tuple[str, ...]:
-    return tuple(quoted(mark + value) for value in dict.fromkeys(values) if value)
+    return tuple(quoted(mark + value[:VALUE_LENGTH]) for value in dict.fromkeys(values) if value)
 
 
 def _ends(domain: str) -> list[str]:
@@ -103,7 +107,7 @@ def _readable(domain: str) -> str:
         ]
     except UnicodeError:
         return domain
-    return fold(".".join(labels))[:VALUE_LENGTH]
+    return fold(".".join(labels))
 
 
 def _extension(name: str) -> str:

@@ -17,11 +17,11 @@ class Everything:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """Text in a field: one after the other in `any`, `subject` and `body`, each somewhere in the other fields."""
+    """Text in a field: in this order in `any`, `subject` and `body`, each part anywhere in the others."""
 
     field: TextField
     parts: tuple[str, ...]
-    """At least one; folded words (scripts without spaces uncut), or whole addresses, domains and extensions."""
+    """At least one: folded words (scripts without spaces uncut), or whole addresses, domains, extensions."""
     is_prefix: bool = False
     """The last part may go on."""
 

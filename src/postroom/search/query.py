@@ -4,6 +4,8 @@
     all_of  = one {["AND"] one}
     one     = {"-" | "NOT"} [field ":"] ("(" any_of ")" | value)
     value   = (word | '"' … '"') ["*"]
+
+A field before a parenthesis is the field of everything in it.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from postroom.errors import QuerySyntaxError
 from postroom.search.measures import Clock
 from postroom.search.nodes import And, Everything, Node, Not, Or
 from postroom.search.scan import Kind, Token, scan
-from postroom.search.values import check_field, value_of, wrong
+from postroom.search.values import check_field, refuse, value_of
 
 MAX_CHARACTERS: Final = 10_000
 MAX_TERMS: Final = 1_000
@@ -51,7 +53,7 @@ class _Parser:
     def whole(self) -> Node:
         node = self._any_of("any")
         if self._next.kind == "close":
-            raise wrong(self._next, "this parenthesis closes nothing; in quotes it is text")
+            refuse(self._next, "this parenthesis closes nothing; in quotes it is text")
         return node
 
     def _any_of(self, field: str) -> Node:
@@ -81,19 +83,19 @@ class _Parser:
         if token.kind == "open":
             return self._group(token, field)
         if token.kind not in ("word", "phrase"):
-            raise wrong(token, _missing(token))
+            refuse(token, _missing(token))
         self.terms += 1
         if self.terms > MAX_TERMS:
-            raise wrong(token, f"a query has at most {MAX_TERMS:,} terms")
+            refuse(token, f"a query has at most {MAX_TERMS:,} terms")
         return value_of(field, token, self.clock)
 
     def _group(self, opened: Token, field: str) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise wrong(opened, f"parentheses go at most {MAX_DEPTH} deep")
+            refuse(opened, f"parentheses go at most {MAX_DEPTH} deep")
         node = self._any_of(field)
         if not self._took("close"):
-            raise wrong(opened, "this parenthesis is not closed")
+            refuse(opened, "this parenthesis is not closed")
         self.depth -= 1
         return node
 

@@ -1,8 +1,8 @@
 """Words: what a text is cut into, alike for a message and for a query.
 
-A word is a run of letters and digits, folded; everything else separates. Scripts that put no space between words
-are cut into overlapping pairs: `東京都` is `東京 京都 都`, each at the place of its first character. A query for
-`東京都` is the phrase of its pairs, one for `都` alone is a prefix: so any part of a sentence is found.
+A word is a run of letters and digits, folded; everything else separates. Scripts that put no space between
+words are cut into overlapping pairs: `東京都` is `東京 京都 都`, each at the place of its first character. A
+query for `東京都` is the phrase of its pairs, one for `都` a prefix: so any part of a sentence is found.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def words(text: str) -> list[str]:
 
 
 def runs(text: str) -> tuple[str, ...]:
-    """The same text as somebody who looks for it means it: folded words, unspaced scripts left in one piece."""
+    """The text as somebody who looks for it means it: folded words, scripts without spaces uncut."""
     folded, has_unspaced = fold_words(text)
     if not has_unspaced:
         return tuple(folded.split())

@@ -1,9 +1,11 @@
-"""What a message is found by: its words as the literal of a PostgreSQL tsvector, made here and not by the server.
+"""What a message is found by: its words, as the text of a PostgreSQL tsvector.
 
-    words of the subject      'word':1A     and with positions of their own  's:word':1
-    names and addresses       'word':9B     and by field                     'f:alice@example.org' 'f:example.org'
-    file names                'word':14C    and by field                     'n:report' 'n:.pdf'
-    the text                  'word':17
+    subject                word:1A     and with positions of their own  's:word':1
+    names and addresses    word:9B     and by field                     'f:alice@example.org' 'f:example.org'
+    file names             word:14C    and by field                     'n:report' 'n:.pdf'
+    text                   word:17
+
+Words come in this order, and each field begins one place after the one before.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from postroom.search.tokens import words
 
 TEXT_LENGTH: Final = 4_000_000
 """Characters of a text that are read."""
+NAME_LENGTH: Final = 1_000
+"""Characters of a display name or file name that are read."""
 VECTOR_BYTES: Final = 900_000
 """PostgreSQL refuses more than 1,048,575."""
 
@@ -30,7 +34,7 @@ _FILE_PLACES: Final = 1_000
 _PLACES_OF_ONE_WORD: Final = 255
 _ENOUGH_PLACES: Final = 5 * _PLACES_OF_ONE_WORD
 _SURELY_FITS: Final = 150_000
-"""A literal of so many characters stays under the limit whatever they are: an entry takes 2.3 bytes for each."""
+"""A literal of so many characters is under the limit: it takes at most four bytes for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +70,9 @@ def tsvector(document: Document) -> Vector:
     place = _add(index, _file_words(document), place, _FILE_PLACES, "C")
     _add(index, text, place, _LAST_PLACE + 1 - place, "")
 
-    subject_index: dict[str, str] = {}
-    _add(subject_index, subject, 1, _SUBJECT_PLACES, "")
-    by_field = dict.fromkeys(_field_lexemes(document))
-    by_field |= {lexemes.quoted(lexemes.SUBJECT + word): places for word, places in subject_index.items()}
-    return _vector(by_field, index, is_cut=len(document.text) > TEXT_LENGTH)
+    fields = [*_subject_lexemes(subject), *dict.fromkeys(_field_lexemes(document))]
+    # The words of a text are letters and digits: they need no quotes.
+    return _vector(fields, list(map(":".join, index.items())), is_cut=len(document.text) > TEXT_LENGTH)
 
 
 def _add(index: dict[str, str], found: Sequence[str], first: int, room: int, weight: str) -> int:
@@ -95,41 +97,47 @@ def _add(index: dict[str, str], found: Sequence[str], first: int, room: int, wei
 
 def _people_words(document: Document) -> list[str]:
     people = (*document.from_, *document.to, *document.cc, *document.bcc)
-    return [word for one in people for word in lexemes.mailbox_words(one.name, one.address)]
+    return [word for one in people for word in lexemes.mailbox_words(one.name[:NAME_LENGTH], one.address)]
 
 
 def _file_words(document: Document) -> list[str]:
-    return [word for name in document.filenames for word in words(name)]
+    return [word for name in document.filenames for word in words(name[:NAME_LENGTH])]
+
+
+def _subject_lexemes(subject: Sequence[str]) -> Iterator[str]:
+    index: dict[str, str] = {}
+    _add(index, subject, 1, _SUBJECT_PLACES, "")
+    for word, places in index.items():
+        yield f"{lexemes.quoted(lexemes.SUBJECT + word)}:{places}"
 
 
 def _field_lexemes(document: Document) -> Iterator[str]:
-    fields = (("f:", document.from_), ("t:", document.to), ("c:", document.cc), ("b:", document.bcc))
-    for mark, people in fields:
-        for one in people:
-            yield from lexemes.person(mark, one.name, one.address)
-    for name in document.filenames:
-        yield from lexemes.file(name)
-    if document.list_id:
-        yield from lexemes.mailing_list(document.list_id)
+    """Those of which a message may have very many come last."""
     if document.has_attachment:
         yield lexemes.quoted(lexemes.HAS_ATTACHMENT)
+    if document.list_id:
+        yield from lexemes.mailing_list(document.list_id)
+    for mark, people in zip(
+        lexemes.PEOPLE, (document.from_, document.to, document.cc, document.bcc), strict=True
+    ):
+        for one in people:
+            yield from lexemes.person(mark, one.name[:NAME_LENGTH], one.address)
+    for name in document.filenames:
+        yield from lexemes.file(name[:NAME_LENGTH])
 
 
-def _vector(by_field: dict[str, str | None], index: dict[str, str], *, is_cut: bool) -> Vector:
-    # The words of a text are letters and digits: they need no quotes.
-    entries = [f"{lexeme}:{places}" if places else lexeme for lexeme, places in by_field.items()]
-    entries += map(":".join, index.items())
-    literal = " ".join(entries)
+def _vector(fields: Sequence[str], plain: Sequence[str], *, is_cut: bool) -> Vector:
+    literal = " ".join((*fields, *plain))
     if len(literal) <= _SURELY_FITS:
         return Vector(literal=literal, is_capped=is_cut)
-    fitting = _fitting(entries)
-    return Vector(literal=" ".join(fitting), is_capped=is_cut or len(fitting) < len(entries))
+    fitting = _fitting(fields, VECTOR_BYTES // 2)
+    fitting += _fitting(plain, VECTOR_BYTES - sum(map(_size, fitting)))
+    return Vector(literal=" ".join(fitting), is_capped=is_cut or len(fitting) < len(fields) + len(plain))
 
 
-def _fitting(entries: Sequence[str]) -> list[str]:
-    """As many entries, from the first on, as a tsvector holds."""
+def _fitting(entries: Sequence[str], room: int) -> list[str]:
+    """As many entries, from the first on, as so many bytes hold."""
     fitting: list[str] = []
-    room = VECTOR_BYTES
     for entry in entries:
         room -= _size(entry)
         if room < 0:

@@ -38,4 +38,6 @@ def queries(noun: str) -> Queries:
     """The statements of `queries/<noun>.sql`; each starts with a line `-- name: its_name`."""
     pieces = _NAME.split(read(f"queries/{noun}.sql"))
     named = zip(pieces[1::2], pieces[2::2], strict=True)
-    return Queries(**{name: Query(name=f"{noun}.{name}", text=text.strip().rstrip(";")) for name, text in named})
+    return Queries(
+        **{name: Query(name=f"{noun}.{name}", text=text.strip().rstrip(";")) for name, text in named}
+    )

@@ -32,7 +32,11 @@ async def all_accounts(tx: TenantTx) -> list[Account]:
 async def ensure(tx: TenantTx, email_address: str, *, account_name: str | None = None) -> Account:
     """The account of this address, made when it is not there."""
     await tx.rows(
-        QUERIES.create, id=new_id(), account_name=account_name, email_address=email_address.lower(), at=now_ms()
+        QUERIES.create,
+        id=new_id(),
+        account_name=account_name,
+        email_address=email_address.lower(),
+        at=now_ms(),
     )
     return await by_email(tx, email_address)
 

@@ -98,7 +98,9 @@ class Database:
     @asynccontextmanager
     async def tenant(self, tenant_id: TenantId) -> AsyncIterator[TenantTx]:
         """A transaction in which only this tenant exists. Commits at the end, rolls back on an error."""
-        literal = str(UUID(int=tenant_id.int))  # rendered from the UUID itself: nothing that was typed gets into SQL
+        literal = str(
+            UUID(int=tenant_id.int)
+        )  # rendered from the UUID itself: nothing that was typed gets into SQL
         async with self._transaction(f"begin; set local app.current_tenant_id = '{literal}'") as connection:
             yield TenantTx(connection, tenant_id)
 

@@ -89,7 +89,9 @@ async def insert(tx: TenantTx, account_id: AccountId, new: Sequence[NewMessage])
         size_bytes=[each.size_bytes for each in new],
         content_hash=[each.content_hash for each in new],
         raw_blob=[each.raw_blob for each in new],
-        raw_recipe=[None if each.raw_recipe is None else orjson.dumps(each.raw_recipe).decode() for each in new],
+        raw_recipe=[
+            None if each.raw_recipe is None else orjson.dumps(each.raw_recipe).decode() for each in new
+        ],
         defects=[array_literal(each.parsed.defects) for each in new],
     )
     await _insert_addresses(tx, new)

@@ -40,7 +40,9 @@ def known_migrations() -> list[Migration]:
     return [Migration(name, sql.read(f"migrations/{name}")) for name in sql.migrations()]
 
 
-def migrate(dsn: str, known: list[Migration] | None = None, *, tell: Callable[[str], None] = lambda _: None) -> int:
+def migrate(
+    dsn: str, known: list[Migration] | None = None, *, tell: Callable[[str], None] = lambda _: None
+) -> int:
     """Bring the database at `dsn` (an administrator's URL) to the newest schema; the version it then has.
 
     Raises SchemaTooNew when a newer program has been here, SchemaChanged when a file's content is not what was
@@ -120,7 +122,9 @@ def _apply(connection: psycopg.Connection, migration: Migration) -> None:
 
 def _statements(text: str) -> list[str]:
     """The statements of a file without a transaction: each ends with a semicolon at the end of a line."""
-    return [piece for piece in (each.strip() for each in text.split(";\n")) if piece and not _is_comment(piece)]
+    return [
+        piece for piece in (each.strip() for each in text.split(";\n")) if piece and not _is_comment(piece)
+    ]
 
 
 def _is_comment(piece: str) -> bool:

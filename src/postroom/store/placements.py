@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from postroom.ids import now_ms
 from postroom.model import FolderId, MessageId
@@ -49,6 +50,11 @@ async def living(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> dict[in
     return {row["uid"]: frozenset(row["words"]) for row in rows}
 
 
+async def of_message(tx: TenantTx, message_id: MessageId) -> list[dict[str, Any]]:
+    """Where a message lies: name of the folder, uid, flags, keywords."""
+    return await tx.rows(QUERIES.of_message, message_id=message_id)
+
+
 async def placed(
     tx: TenantTx, message_ids: Iterable[MessageId], folder_ids: Iterable[FolderId]
 ) -> set[tuple[MessageId, FolderId]]:
@@ -64,7 +70,9 @@ async def next_uid(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> int:
 
 async def forget(tx: TenantTx, folder_id: FolderId, uidvalidity: int, uids: Iterable[int]) -> list[MessageId]:
     """The server no longer has these UIDs. The messages that they were."""
-    rows = await tx.rows(QUERIES.forget, folder_id=folder_id, uidvalidity=uidvalidity, uids=list(uids), at=now_ms())
+    rows = await tx.rows(
+        QUERIES.forget, folder_id=folder_id, uidvalidity=uidvalidity, uids=list(uids), at=now_ms()
+    )
     return [MessageId(row["message_id"]) for row in rows]
 
 

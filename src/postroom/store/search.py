@@ -45,7 +45,12 @@ async def insert(tx: TenantTx, account_id: AccountId, entries: Sequence[Entry]) 
 
 
 async def matches(
-    tx: TenantTx, query: dict[str, Any], *, limit: int = 50, cursor: str | None = None, ranked_by: str | None = None
+    tx: TenantTx,
+    query: dict[str, Any],
+    *,
+    limit: int = 50,
+    cursor: str | None = None,
+    ranked_by: str | None = None,
 ) -> Page[dict[str, Any]]:
     """The matches of a compiled query as rows for a list, newest first, or by rank among the newest 1,000.
 
@@ -77,4 +82,6 @@ def _position(cursor: str) -> tuple[int, UUID]:
         position = base64.b64decode(cursor, altchars=b"-_", validate=True)
         return int.from_bytes(position[:8], "big", signed=True), UUID(bytes=position[8:])
     except (binascii.Error, ValueError) as error:
-        raise UsageError(reason="That is not a cursor of this search. Use the 'next' of its last page.") from error
+        raise UsageError(
+            reason="That is not a cursor of this search. Use the 'next' of its last page."
+        ) from error

@@ -45,7 +45,9 @@ async def tenant_named(tx: SystemTx, name: str) -> Tenant:
 
 async def tenants(tx: SystemTx) -> list[Tenant]:
     """Every tenant by name, for operators."""
-    return [Tenant(id=TenantId(row["tenant_id"]), name=row["name"]) for row in await tx.rows(QUERIES.tenant_list)]
+    return [
+        Tenant(id=TenantId(row["tenant_id"]), name=row["name"]) for row in await tx.rows(QUERIES.tenant_list)
+    ]
 
 
 async def server_version(tx: SystemTx) -> str:

@@ -42,8 +42,12 @@ async def place(
         groups.join(node.key, [*links[node.key], *(found[link] for link in links[node.key] if link in found)])
     old = set(found.values())
     names = _names(groups, arriving, old)
-    await _remember(tx, account_id, {link: names[groups.root(link)] for each in links.values() for link in each}, found)
-    moved_families = {family: names[groups.root(family)] for family in old if names[groups.root(family)] != family}
+    await _remember(
+        tx, account_id, {link: names[groups.root(link)] for each in links.values() for link in each}, found
+    )
+    moved_families = {
+        family: names[groups.root(family)] for family in old if names[groups.root(family)] != family
+    }
     await _merge(tx, account_id, moved_families)
     stored = await _stored(tx, account_id, old)
     families: dict[UUID, list[ThreadNode]] = {}
@@ -108,7 +112,9 @@ async def _remember(
 
 async def _merge(tx: TenantTx, account_id: AccountId, moved: Mapping[UUID, UUID]) -> None:
     if moved:
-        await tx.run(QUERIES.merge_links, account_id=account_id, from_ids=list(moved), into_ids=list(moved.values()))
+        await tx.run(
+            QUERIES.merge_links, account_id=account_id, from_ids=list(moved), into_ids=list(moved.values())
+        )
 
 
 async def _stored(tx: TenantTx, account_id: AccountId, families: set[UUID]) -> dict[ThreadNode, Place]:

@@ -26,7 +26,13 @@ class AccountSync:
     so that a run that ends anywhere is gone on with by the next."""
 
     def __init__(
-        self, db: Database, blobs: Blobs, settings: Settings, tenant_id: TenantId, account: Account, source: ImapSource
+        self,
+        db: Database,
+        blobs: Blobs,
+        settings: Settings,
+        tenant_id: TenantId,
+        account: Account,
+        source: ImapSource,
     ) -> None:
         self._db = db
         self._blobs = blobs
@@ -44,7 +50,9 @@ class AccountSync:
         problem: str | None = "the sync was interrupted"
         try:
             for listed, folder, remote in await self._looked_at():
-                tally.add(await self._folder(listed, folder, remote, accept_empty=accept_empty, report=report))
+                tally.add(
+                    await self._folder(listed, folder, remote, accept_empty=accept_empty, report=report)
+                )
             problem = "; ".join(tally.held) or None
         except Exception as error:
             problem = str(error)
@@ -81,7 +89,9 @@ class AccountSync:
         for action in plan(local, remote, accept_empty=accept_empty):
             match action:
                 case Hold(reason=reason):
-                    tally.held.append(f"{folder.name} was left as it is: {reason}; if that is right, sync with --accept-empty")
+                    tally.held.append(
+                        f"{folder.name} was left as it is: {reason}; if that is right, sync with --accept-empty"
+                    )
                     return tally
                 case Reflag(words=words):
                     tally.reflagged += await self._reflag(folder, remote, words)

@@ -82,7 +82,9 @@ def _add(batch: Batch, message: RawMessage | Unreadable) -> None:
     batch.size_bytes += min(prepared.size_bytes, 16 * 1024 * 1024)
 
 
-def _put(ready: Queue[Batch | BaseException | None], item: Batch | BaseException | None, stopped: threading.Event) -> None:
+def _put(
+    ready: Queue[Batch | BaseException | None], item: Batch | BaseException | None, stopped: threading.Event
+) -> None:
     while not stopped.is_set():
         try:
             ready.put(item, timeout=0.2)
@@ -91,7 +93,9 @@ def _put(ready: Queue[Batch | BaseException | None], item: Batch | BaseException
         return
 
 
-def _get(ready: Queue[Batch | BaseException | None], stopped: threading.Event) -> Batch | BaseException | None:
+def _get(
+    ready: Queue[Batch | BaseException | None], stopped: threading.Event
+) -> Batch | BaseException | None:
     while not stopped.is_set():
         try:
             return ready.get(timeout=0.2)

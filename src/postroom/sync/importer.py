@@ -39,7 +39,9 @@ async def import_source(
             messages, max_messages=settings.batch_messages, max_bytes=settings.batch_bytes
         ):
             async with db.tenant(tenant_id) as tx:
-                wanted = {listed.name: listed} | {name: _folder(name) for each in batch.prepared for name in each.raw.labels}
+                wanted = {listed.name: listed} | {
+                    name: _folder(name) for each in batch.prepared for name in each.raw.labels
+                }
                 missing = [folder for name, folder in wanted.items() if name not in known]
                 if missing:
                     known |= await folders.ensure(tx, account.id, missing)

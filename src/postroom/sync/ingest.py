@@ -51,7 +51,11 @@ class Arrival:
 
 
 async def ingest(
-    tx: TenantTx, blobs: Blobs, account: Account, arrivals: Sequence[Arrival], unreadable: Mapping[str, Sequence[Unreadable]]
+    tx: TenantTx,
+    blobs: Blobs,
+    account: Account,
+    arrivals: Sequence[Arrival],
+    unreadable: Mapping[str, Sequence[Unreadable]],
 ) -> Tally:
     """Store what is new, place what is known, keep what is in trouble."""
     modseq = await changes.next_modseq(tx, account.id)

@@ -64,7 +64,11 @@ def plan(local: FolderState, remote: FolderState, *, accept_empty: bool = False)
     if local.uidvalidity is not None and local.uidvalidity != remote.uidvalidity:
         return [Restart(uidvalidity=remote.uidvalidity or 0), *_fetch(set(remote.uids))]
     gone = tuple(sorted(local.uids.keys() - remote.uids.keys()))
-    words = {uid: each for uid in local.uids.keys() & remote.uids.keys() if (each := _words(remote, uid)) is not None}
+    words = {
+        uid: each
+        for uid in local.uids.keys() & remote.uids.keys()
+        if (each := _words(remote, uid)) is not None
+    }
     changed = {uid: each for uid, each in words.items() if each != local.uids[uid]}
     return [
         *([Reflag(words=changed)] if changed else []),

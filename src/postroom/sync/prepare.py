@@ -114,4 +114,3 @@ def _document(parsed: ParsedMessage) -> words.Document:
         list_id=parsed.list_id,
         has_attachment=any(not part.is_inline for part in parsed.attachments),
     )
-

@@ -7,7 +7,7 @@
     tree(nodes)                         conversations as trees, for showing
     base_subject(subject)               the subject without Re:, Fwd:, [list] and (fwd), ready to be compared
 
-Nothing here reads, writes or remembers anything, and nothing here can fail: every text is a subject, and
+Nothing here reads, writes or remembers anything, and no mail is too odd for it: every text is a subject, and
 what is no message id is passed over.
 """
 

@@ -162,9 +162,8 @@ def _nearest(one: Container) -> Container | None:
 def _root_of(top: Container) -> Container | None:
     if top.node is not None or len(top.children) > 1:
         return top
-    for (
-        child
-    ) in top.children:  # the only one is promoted, and its tree keeps the name that it will always have
-        child.parent, child.name = None, top.name
-        return child
-    return None
+    if not top.children:
+        return None
+    [child] = top.children  # promoted; the tree keeps the name that it has when the missing message comes
+    child.parent, child.name = None, top.name
+    return child

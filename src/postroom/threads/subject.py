@@ -41,11 +41,10 @@ def analysed(subject: str) -> BaseSubject:
         # (3) to (5): leaders were looked for behind every blob, so none is left when the blobs are gone.
         start = blobs.end() if blobs else leaders.end() if leaders else start
         is_reply = is_reply or was_forwarded or bool(leaders and leaders[1])
-        if not (
-            text.startswith(_FORWARD, start, end) and text.endswith(_FORWARD_END, start + len(_FORWARD), end)
-        ):
-            return BaseSubject(text[start:end], is_reply)
-        start, end, is_reply = start + len(_FORWARD), end - len(_FORWARD_END), True  # (6)
+        inner = start + len(_FORWARD)
+        if not (text.startswith(_FORWARD, start, end) and text.endswith(_FORWARD_END, inner, end)):
+            return BaseSubject(text[start:end], is_reply)  # (7)
+        start, end, is_reply = inner, end - len(_FORWARD_END), True  # (6)
 
 
 def _without_trailers(text: str, start: int, end: int) -> tuple[int, bool]:
@@ -64,11 +63,11 @@ def casemap(text: str) -> str:
     """RFC 5051: each character in title case, then taken apart: `Ä` is `A` and its dots."""
     if text.isascii():
         return text.upper()
-    return normalize("NFKD", "".join(map(_titlecase, text)))
+    return "".join(map(_mapped, text))
 
 
 @lru_cache(maxsize=4096)
-def _titlecase(character: str) -> str:
-    # RFC 5051 2 maps one character to one; Python would make two of some, such as "ß".
-    mapped = character.title()
-    return mapped if len(mapped) == 1 else character
+def _mapped(character: str) -> str:
+    # RFC 5051 2 has one title case character for each; Python makes two of some, such as "ß".
+    title = character.title()
+    return normalize("NFKD", title if len(title) == 1 else character)

@@ -1,0 +1,31 @@
+.DEFAULT_GOAL := check
+.PHONY: setup demo test check bench docs sql
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+UV := $(shell command -v uv || echo .uv/bin/uv)
+RUN := $(UV) run --locked --quiet
+
+setup:
+	@command -v uv >/dev/null || test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }
+	@$(UV) sync --locked --quiet $(if $(wildcard .venv),,--python "$$($(PYTHON) -c 'import sys; print(sys.executable)')")
+
+demo: setup
+	@$(RUN) bash examples/demo.sh
+
+test: setup
+	@bash tests/packages.sh
+	@$(RUN) pytest -n 2
+
+check: setup
+	@$(RUN) ruff format --check . && $(RUN) ruff check .
+	@$(RUN) basedpyright
+	@$(RUN) lint-imports --no-logo
+	@$(RUN) pytest tests/rules
+
+bench: setup
+	@$(RUN) python -m benchmarks.parse
+
+docs: setup
+	@$(RUN) pytest tests/rules/test_docs.py
+
+sql: setup
+	@cat src/postroom/sql/init-*.sql | sha256sum

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Debian packages that the tests want. Installed when that is possible; else the suites that need them say so and skip.
+set -u
+missing=""
+for pair in dovecot:dovecot-imapd; do
+  program=${pair%%:*}
+  [ -x "/usr/sbin/$program" ] || missing="$missing ${pair##*:}"
+done
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "Installing for the tests:$missing"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing >/dev/null && exit 0
+fi
+echo "Not installed:$missing. The suites against a real IMAP server (tests/wire, tests/threads, tests/flow) are skipped."
+[ -z "${CI:-}" ]
