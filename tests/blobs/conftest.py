@@ -10,9 +10,9 @@ from pathlib import Path
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
-from tests.blobs import database
 
 from postroom.model import TenantId
+from tests.blobs import database
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,13 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.blobs.database import new_tenant, tenant
-from tests.mime.test_recipe import DATA, message, wrapped
 
 from postroom.blobs import PIECE_BYTES, Blobs
 from postroom.errors import BlobDamaged, BlobMissing
 from postroom.mime.recipe import cut
 from postroom.model import StorageType, TenantId
+from tests.blobs.database import new_tenant, tenant
+from tests.mime.test_recipe import DATA, message, wrapped
 
 
 def digest(data: bytes) -> bytes:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.blobs.contract import SHAPES, BlobContract, digest, in_pieces, noise
-from tests.blobs.database import tenant
-from tests.support.needs import require
 
 from postroom.blobs import Blobs
 from postroom.errors import BlobMissing, BlobStoreFull, BlobStoreUnreachable, SettingError
 from postroom.model import TenantId
 from postroom.settings import load
+from tests.blobs.contract import SHAPES, BlobContract, digest, in_pieces, noise
+from tests.blobs.database import tenant
+from tests.support.needs import require
 
 
 def files(folder: Path) -> list[Path]:

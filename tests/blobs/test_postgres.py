@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from tests.blobs.contract import BlobContract, digest, noise
-from tests.blobs.database import tenant
 
 from postroom.blobs import PIECE_BYTES, Blobs
 from postroom.errors import BlobDamaged
 from postroom.model import TenantId
 from postroom.settings import load
+from tests.blobs.contract import BlobContract, digest, noise
+from tests.blobs.database import tenant
 
 _CHANGED = "set_byte(data, length(data) / 2, 255 - get_byte(data, length(data) / 2))"
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.blobs.database import tenant
 
 from postroom.blobs import Blobs
 from postroom.model import TenantId
 from postroom.settings import load
+from tests.blobs.database import tenant
 
 
 def start(task: str, url: str, tenant_id: TenantId, place: str, endpoint: str = "") -> subprocess.Popen[str]:

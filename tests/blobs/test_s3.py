@@ -9,13 +9,13 @@ from typing import Any
 
 import boto3
 import pytest
-from tests.blobs.contract import SHAPES, BlobContract, digest, in_pieces, noise
-from tests.blobs.database import tenant
 
 from postroom.blobs import Blobs
 from postroom.errors import BlobMissing, BlobStoreUnreachable
 from postroom.model import TenantId
 from postroom.settings import load
+from tests.blobs.contract import SHAPES, BlobContract, digest, in_pieces, noise
+from tests.blobs.database import tenant
 
 
 def bucket(endpoint: str) -> Any:

@@ -12,11 +12,10 @@ import sys
 from collections.abc import Iterator
 from uuid import UUID
 
-from tests.blobs.database import tenant
-
 from postroom.blobs import Blobs
 from postroom.model import TenantId
 from postroom.settings import load
+from tests.blobs.database import tenant
 
 LARGE_BYTES = 200 * 1024 * 1024
 

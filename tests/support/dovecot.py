@@ -24,6 +24,7 @@ from typing import Literal
 
 import pytest
 from imapclient import imap_utf7
+
 from tests.support.needs import require
 
 Capabilities = Literal["full", "poor"]

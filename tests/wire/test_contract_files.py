@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.wire.contract import Fill, Given, SourceContract
 
 from postroom.wire.detect import open_path
 from postroom.wire.export import open_sink
@@ -15,6 +14,7 @@ from postroom.wire.joined import JoinedSource
 from postroom.wire.letters import LettersSource
 from postroom.wire.maildir import MaildirSource
 from postroom.wire.source import Source
+from tests.wire.contract import Fill, Given, SourceContract
 
 THEN = datetime(2024, 2, 29, 12, 30, 45, tzinfo=UTC)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pytest
-from tests.support.dovecot import Dovecot
-from tests.wire.contract import Fill, Given, SourceContract
 
 from postroom.wire.imap import ImapSource
 from postroom.wire.source import Source
+from tests.support.dovecot import Dovecot
+from tests.wire.contract import Fill, Given, SourceContract
 
 
 class TestImap(SourceContract):

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.support.corpus import corpus
 
 from postroom.errors import NotAMailbox
 from postroom.model import RawMessage
@@ -15,6 +14,7 @@ from postroom.wire.joined import JoinedSource
 from postroom.wire.letters import LettersSource
 from postroom.wire.maildir import MaildirSource
 from postroom.wire.mbox import MboxSource
+from tests.support.corpus import corpus
 
 LETTER = b"From: a@b.c\nSubject: hello\n\nText\n"
 MBOX = b"From a@b.c Thu Jan  4 10:00:00 2024\n" + LETTER

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.support.dovecot import Dovecot, free_ports, make_certificate, running_dovecot
 
 from postroom.errors import CertificateRefused, ConnectionFailed, SignInRefused, SourceError, UsageError
 from postroom.model import FolderState, RawMessage, SourceFolder, Unreadable
 from postroom.wire import imap_login
 from postroom.wire.imap import ImapSource, proves_unchanged
 from postroom.wire.imap_fetch import batches
+from tests.support.dovecot import Dovecot, free_ports, make_certificate, running_dovecot
 
 ODD_PASSWORDS = ['say "hi"', "back\\slash", " a b ", "Überraschung€", "(){*%]", "{3}", "x" * 500]
 HELLO = b"From: a@example.test\r\nSubject: hello\r\n\r\nHow are you?\r\n"

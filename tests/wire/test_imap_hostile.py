@@ -7,11 +7,11 @@ import re
 import tracemalloc
 
 import pytest
-from tests.support.hostile_imap import HostileImap, Trick
 
 from postroom.errors import ConnectionFailed, ServerMisbehaved, SignInRefused, SourceError
 from postroom.model import RawMessage, SourceFolder, Unreadable
 from postroom.wire.imap import ImapSource
+from tests.support.hostile_imap import HostileImap, Trick
 
 INBOX = SourceFolder(name="INBOX", type="inbox", wire_name="INBOX")
 MAIL = {uid: b"Subject: %d\r\n\r\n%s\r\n" % (uid, b"text " * uid) for uid in range(1, 21)}

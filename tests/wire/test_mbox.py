@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.support.corpus import corpus
 
 from postroom.model import RawMessage, Unreadable
 from postroom.wire.mbox import MboxSource
+from tests.support.corpus import corpus
 
 DATED = b"From alice@example.com Thu Jan  4 10:00:00 2024\n"
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.corpus import corpus
 
 from postroom.model import RawMessage
 from postroom.wire import mboxrd
 from postroom.wire.export import open_sink
 from postroom.wire.mbox import MboxSource
+from tests.support.corpus import corpus
 
 THEN = datetime(2024, 2, 29, 12, 30, 45, tzinfo=UTC)
 TEXTS = [b"From ", b">", b"\n", b"\r\n", b"\n\n", b"A: b", b"\0", b"\xff", b"x", b"Fro", b"m", b"Status: R"]

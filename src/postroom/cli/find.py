@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from html import escape
 from typing import Annotated, Any
 
 import typer
@@ -51,7 +52,6 @@ async def _search(
     from postroom.store import search as store_search
 
     tree = parse(query, now=datetime.now(UTC))
-    marks = ("\x02", "\x03") if not is_json else ("<mark>", "</mark>")
     rank = ranked_by(tree) if ranked else None
     owner = await tenant_id(tenant)
     async with store("email_service") as db, db.tenant(owner) as tx:
@@ -66,10 +66,15 @@ async def _search(
                 "subject": row["subject"],
                 "from": row["from"],
                 "received_at": _time(row["received_at"]),
-                "snippet": snippet(text, in_text(tree), mark=marks),
+                "snippet": _marked(snippet(text, in_text(tree)), is_json=is_json),
             }
         )
     return {"items": items, "next": page.next}
+
+
+def _marked(text: str, *, is_json: bool) -> str:
+    """For machines that show pages: HTML with <mark>, everything else escaped."""
+    return escape(text).replace("\x02", "<mark>").replace("\x03", "</mark>") if is_json else text
 
 
 def _table(page: dict[str, Any]) -> None:

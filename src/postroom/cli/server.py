@@ -87,20 +87,9 @@ def psql(
     from postroom.ops.cluster import Cluster
     from postroom.ops.provision import open_site
 
-    address = open_site(chosen(), tell=say).url(role)
+    site = open_site(chosen(), tell=say)
     program = str(Cluster(chosen().home, postgres_bin=chosen().postgres_bin).psql())
-    # The address goes through the environment: a process list shows arguments to everybody.
-    from psycopg.conninfo import conninfo_to_dict
-
-    parts = conninfo_to_dict(address)
-    names = {
-        "host": "PGHOST",
-        "port": "PGPORT",
-        "user": "PGUSER",
-        "password": "PGPASSWORD",
-        "dbname": "PGDATABASE",
-    }
-    os.execve(program, [program, *context.args], os.environ | {names[key]: str(parts[key]) for key in names})  # noqa: S606
+    os.execve(program, [program, *context.args], os.environ | site.environment(role))
 
 
 @app.command()

@@ -37,7 +37,8 @@ class _List:
 
     def read(self) -> list[Address]:
         depth = 0
-        for token in _TOKEN.findall(self._text):
+        for found in _TOKEN.finditer(self._text):
+            token = found[0]
             if token in "()" or depth:
                 depth = self._read_comment(token, depth)
             elif token == ",":
@@ -47,6 +48,8 @@ class _List:
                 self._group = None
             elif token == ":":
                 self._read_colon()
+            elif token == '""':
+                continue  # nothing, in quotation marks
             elif token.startswith("<"):
                 self._read_angle(token)
             else:
@@ -110,7 +113,7 @@ class _List:
 
     def _bare(self, text: str, comment: str) -> Address:
         """`alice@example.com`, and what people make of it: `Alice alice@example.com`."""
-        if text.startswith('"') or " " not in text and "\t" not in text:
+        if text.startswith('"') or (" " not in text and "\t" not in text):
             return Address(name=comment, address=_address(text), group=self._group)
         joined = _SPACED.sub(r"\1", text)  # RFC 5322 4.4: white space around the @ and the dots
         if joined.count("@") == 1 and not any(each.isspace() for each in joined):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from postroom.mime.headers import MAX_HEADER_BYTES, Fields, first, parameters, split_fields, unfolded
 from postroom.model import Body, TransferEncoding
 
 MAX_DEPTH = 100
-MAX_PARTS = 10_000
+MAX_PARTS = 2_000
 _ENCODINGS: dict[str, TransferEncoding] = {
     "base64": "base64",
     "quoted-printable": "quoted-printable",
@@ -119,14 +120,14 @@ def _header_end(body: Body, start: int, end: int) -> tuple[int, int]:
 def _children(body: Body, part: Part, defects: list[str]) -> list[Part] | None:
     """The parts between the delimiters; None where there is no delimiter, so that the part is kept as it is."""
     boundary = part.parameters.get("boundary", "").encode("utf-8", "surrogatepass")
-    spans = list(_spans(body, part, boundary, defects)) if boundary else []
+    spans = list(islice(_spans(body, part, boundary, defects), MAX_PARTS + 1)) if boundary else []
     if not spans:
         defects.append("boundary: it does not occur, the part is taken as text")
         part.mime_type = "text/plain"
         return None
     default = "message/rfc822" if part.mime_type == "multipart/digest" else "text/plain"  # RFC 2046 5.1.5
     children = []
-    for index, (start, end) in enumerate(spans[: MAX_PARTS + 1]):
+    for index, (start, end) in enumerate(spans):
         child = _read_part(body, start, end, default, defects)
         child.parent_type, child.index, child.depth = part.mime_type, index, part.depth + 1
         children.append(child)

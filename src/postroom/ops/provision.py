@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from postroom.errors import DatabaseUnreachable, StoreError, UsageError
 from postroom.ops.cluster import Cluster, ensure_secret
@@ -36,6 +37,22 @@ class Site:
         where = parts.netloc.rpartition("@")[2]
         password = quote(ensure_secret(self._home, role), safe="")
         return urlunsplit(parts._replace(netloc=f"{role}:{password}@{where}"))
+
+    def environment(self, role: str) -> dict[str, str]:
+        """The same for libpq's variables: a process list shows arguments to everybody, and these to nobody."""
+        return _libpq(self.url(role))
+
+
+def _libpq(url: str) -> dict[str, str]:
+    parts = conninfo_to_dict(url)
+    names = {
+        "host": "PGHOST",
+        "port": "PGPORT",
+        "user": "PGUSER",
+        "password": "PGPASSWORD",
+        "dbname": "PGDATABASE",
+    }
+    return {variable: str(parts[key]) for key, variable in names.items() if key in parts}
 
 
 def open_site(settings: Settings, *, tell: Callable[[str], None] = lambda _: None) -> Site:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count as numbers
 from itertools import islice
 from random import Random
 
-from postroom.sample import corners, letters, notices, odd, prose
+from postroom.sample import corners, letters, notices, odd, papers, prose
 from postroom.sample.mail import SampleMessage
 from postroom.sample.write import write_maildir, write_mbox
 
@@ -32,14 +33,7 @@ def generate(
 
 
 def _on_the_wire(message: SampleMessage) -> SampleMessage:
-    return SampleMessage(
-        raw=message.raw.replace(b"\n", b"\r\n"),
-        folder=message.folder,
-        flags=message.flags,
-        labels=message.labels,
-        received_at=message.received_at,
-        kind=message.kind,
-    )
+    return replace(message, raw=message.raw.replace(b"\n", b"\r\n"))
 
 
 def _messages(seed: int, until: datetime) -> Iterator[SampleMessage]:
@@ -53,17 +47,17 @@ def _messages(seed: int, until: datetime) -> Iterator[SampleMessage]:
 
 def _once(seed: int, until: datetime) -> Iterator[SampleMessage]:
     rng = Random(f"{seed}/once")
-    yield from (notices.alices_invoice(rng, until, number) for number in range(8))
+    yield from (papers.alices_invoice(rng, until, number) for number in range(8))
     yield from odd.odd(rng, until)
     yield from (corners.draft(rng, until, number) for number in range(5))
     yield from corners.bounce(rng, until, _day(rng, until))
     yield from _notices(rng, until, 2)
     yield from _conversations(seed, 0, until)
     yield from (corners.spam(rng, until, number) for number in range(10))
-    yield from (notices.newsletter(rng, until, number) for number in range(36))
-    yield from (notices.rope_invoice(rng, until, number) for number in range(5))
-    yield from (notices.statement(rng, until, number) for number in range(16))
-    yield from _notices(rng, until, 5)
+    yield from (notices.newsletter(rng, until, number) for number in range(45))
+    yield from (papers.rope_invoice(rng, until, number) for number in range(5))
+    yield from (papers.statement(rng, until, number) for number in range(22))
+    yield from _notices(rng, until, 7)
 
 
 def _conversations(seed: int, round_: int, until: datetime) -> Iterator[SampleMessage]:
@@ -82,7 +76,7 @@ def _beginning(rng: Random, script: prose.Script, round_: int, until: datetime) 
 def _notices(rng: Random, until: datetime, times: int) -> Iterator[SampleMessage]:
     for _ in range(times):
         yield from notices.order(rng, until, _day(rng, until))
-        for make in (notices.build, notices.build, notices.ticket, notices.library, notices.invitation):
+        for make in (notices.build, notices.build, papers.ticket, notices.library, notices.invitation):
             yield make(rng, until, _day(rng, until))
 
 

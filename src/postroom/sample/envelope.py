@@ -28,19 +28,26 @@ def transport(rng: Random, speaker: Person, at: datetime, list_name: str = "") -
 
 
 def came_from(rng: Random, domain: str, sender: str, at: datetime) -> list[tuple[str, str]]:
-    """Return-Path, two Received lines (newest first), the verdict of our server and the sender's signature."""
+    """Return-Path, two Received lines (newest first), our server's verdict and the sender's signature."""
     first, second = at + timedelta(seconds=rng.randrange(1, 4)), at + timedelta(seconds=rng.randrange(4, 40))
     host, queue = f"out{rng.randrange(1, 4)}.{domain}", f"{rng.getrandbits(40):010X}"
     address = f"192.0.2.{rng.randrange(1, 255)}"
+    verdict = f"mx.postroom.example; dkim=pass header.d={domain};\n spf=pass smtp.mailfrom={sender}"
     return [
         ("Return-Path", f"<{sender}>"),
-        ("Received", f"from {host} ({host} [{address}])\n\tby mx.postroom.example with ESMTPS id {queue}"
-         f"\n\tfor <{ME.address}>; {mail.date(second.astimezone(UTC))}"),
-        ("Received", f"from desk.{domain} (desk.{domain} [198.51.100.{rng.randrange(1, 255)}])"
-         f"\n\tby {host} with ESMTPSA; {mail.date(first.astimezone(UTC))}"),
-        ("Authentication-Results", f"mx.postroom.example; dkim=pass header.d={domain};\n spf=pass smtp.mailfrom={sender}"),
+        (
+            "Received",
+            f"from {host} ({host} [{address}])\n\tby mx.postroom.example with ESMTPS id {queue}"
+            f"\n\tfor <{ME.address}>; {mail.date(second.astimezone(UTC))}",
+        ),
+        (
+            "Received",
+            f"from desk.{domain} (desk.{domain} [198.51.100.{rng.randrange(1, 255)}])"
+            f"\n\tby {host} with ESMTPSA; {mail.date(first.astimezone(UTC))}",
+        ),
+        ("Authentication-Results", verdict),
         ("DKIM-Signature", _dkim(rng, domain)),
-    ]  # fmt: skip
+    ]
 
 
 def _dkim(rng: Random, domain: str) -> str:

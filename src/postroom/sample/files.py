@@ -33,7 +33,7 @@ def make(filename: str) -> tuple[str, bytes]:
 
 
 def pdf(title: str, lines: Sequence[str]) -> bytes:
-    """One A4 page of text (ISO 32000-1: catalog, pages, page, content, font, then the cross-reference table)."""
+    """One A4 page of text (ISO 32000-1): catalog, pages, page, content, font, then where each of them is."""
     shown = "".join(f"({_escaped(line)}) Tj T*\n" for line in [title, "", *lines])
     content = f"BT /F1 11 Tf 14 TL 60 780 Td\n{shown}ET".encode("cp1252", "replace")
     objects = [
@@ -171,9 +171,21 @@ def calendar(uid: str, title: str, place: str, start: datetime, organizer: str, 
     """An invitation (RFC 5545, RFC 5546 REQUEST)."""
     end = start + timedelta(minutes=45)
     lines = (
-        "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Northpier//Diary 3//EN", "METHOD:REQUEST", "BEGIN:VEVENT",
-        f"UID:{uid}", f"DTSTAMP:{start - timedelta(days=3):%Y%m%dT%H%M%SZ}", f"DTSTART:{start:%Y%m%dT%H%M%SZ}",
-        f"DTEND:{end:%Y%m%dT%H%M%SZ}", f"SUMMARY:{title}", f"LOCATION:{place}", f"ORGANIZER:mailto:{organizer}",
-        f"ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:{guest}", "STATUS:CONFIRMED", "END:VEVENT", "END:VCALENDAR",
-    )  # fmt: skip
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//Northpier//Diary 3//EN",
+        "METHOD:REQUEST",
+        "BEGIN:VEVENT",
+        f"UID:{uid}",
+        f"DTSTAMP:{start - timedelta(days=3):%Y%m%dT%H%M%SZ}",
+        f"DTSTART:{start:%Y%m%dT%H%M%SZ}",
+        f"DTEND:{end:%Y%m%dT%H%M%SZ}",
+        f"SUMMARY:{title}",
+        f"LOCATION:{place.replace(',', chr(92) + ',')}",
+        f"ORGANIZER:mailto:{organizer}",
+        f"ATTENDEE;PARTSTAT=NEEDS-ACTION;RSVP=TRUE:mailto:{guest}",
+        "STATUS:CONFIRMED",
+        "END:VEVENT",
+        "END:VCALENDAR",
+    )
     return "\n".join(lines) + "\n"

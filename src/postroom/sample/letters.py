@@ -1,10 +1,10 @@
-"""Letters between people: a script becomes a thread of real messages, with quotes, references and attachments."""
+"""Letters between people: a script becomes a thread of messages, with quotes, references and attachments."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from random import Random
 
@@ -21,7 +21,7 @@ _LOGO = "northpier-studio.png"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sent:
-    """What a later turn needs to know of an earlier one."""
+    """What a later turn needs to know of an earlier one. `shown` is its text in lines, without the footer."""
 
     turn: Turn
     message_id: str
@@ -52,9 +52,12 @@ def correspondence(script: Script, rng: Random, until: datetime, start: datetime
     start = min(start, until - sum(delays, timedelta(hours=14 * len(delays))))
     blanks = Blanks(rng, script.language, start.month)
     thread = _Thread(script=script, rng=rng, blanks=blanks, until=until, subject=blanks.fill(script.subject))
-    messages, at = [], start
+    messages: list[SampleMessage] = []
+    at = start
     for turn, delay in zip(script.turns, delays, strict=True):
         at = _awake(at + delay, PEOPLE[turn.speaker])
+        if messages and turn.speaker == ME.key:
+            messages[-1] = replace(messages[-1], flags=messages[-1].flags | {"\\Answered", "\\Seen"})
         message = _letter(thread, turn, at)
         messages += [message] if message else []
     return messages
@@ -65,7 +68,7 @@ def _awake(at: datetime, person: Person) -> datetime:
     hour = (at.hour + person.offset_hours) % 24
     if 7 <= hour < 22:
         return at
-    return at + timedelta(hours=(7 - hour) % 24, minutes=13)
+    return at + timedelta(hours=(7 - hour) % 24 + at.minute % 3, minutes=13)
 
 
 def _letter(thread: _Thread, turn: Turn, at: datetime) -> SampleMessage | None:
@@ -74,7 +77,8 @@ def _letter(thread: _Thread, turn: Turn, at: datetime) -> SampleMessage | None:
     local = at.astimezone(timezone(timedelta(hours=speaker.offset_hours)))
     identity = message_id(thread.rng, speaker.domain, at)
     charset, encoding = thread.script.charsets[len(thread.sent) % len(thread.script.charsets)]
-    words = _words(thread, turn, speaker)
+    text = _words(thread, turn)
+    words = f"{text}\n\n-- \n{speaker.footer}" if speaker.footer and not thread.sent else text
     entity = _entity(thread, turn, speaker, words, charset, encoding)
     headers = [
         *transport(thread.rng, speaker, at, list_name),
@@ -89,7 +93,7 @@ def _letter(thread: _Thread, turn: Turn, at: datetime) -> SampleMessage | None:
     ]
     raw = mail.message(headers, entity)
     sent_turn = Turn(speaker=turn.speaker, to=to, cc=cc, options=turn.options, text=turn.text)
-    thread.sent.append(_Sent(turn=sent_turn, message_id=identity, shown=words.split("\n"), at=local, raw=raw))
+    thread.sent.append(_Sent(turn=sent_turn, message_id=identity, shown=_wrapped(text), at=local, raw=raw))
     if ME.key not in (turn.speaker, *to, *cc) and not list_name:
         return None
     return _placed(thread, turn, at, raw)
@@ -140,11 +144,16 @@ def _references(thread: _Thread) -> list[tuple[str, str]]:
     return [("In-Reply-To", f"<{thread.sent[-1].message_id}>"), ("References", parents)]
 
 
-def _words(thread: _Thread, turn: Turn, speaker: Person) -> str:
+def _wrapped(text: str) -> list[str]:
+    """The lines that a reply will quote; what is quoted already keeps its lines."""
+    paragraphs = text.split("\n")
+    return [line for p in paragraphs for line in ([p] if p.startswith(">") else mail.wrap(p, 68))]
+
+
+def _words(thread: _Thread, turn: Turn) -> str:
+    """What the turn says, above what it answers."""
     text = thread.blanks.fill(turn.text)
-    if not thread.sent:
-        return f"{text}\n\n-- \n{speaker.footer}" if speaker.footer else text
-    if "forward" in turn.options:
+    if not thread.sent or "forward" in turn.options:
         return text
     last = thread.sent[-1]
     lines = [line for line in last.shown if not line.startswith(">>>")]

@@ -94,12 +94,12 @@ def wrap(text: str, width: int = WIDTH) -> list[str]:
 
 def plain(text: str, charset: str = "utf-8", encoding: str = "8bit", *, flowed: bool = False) -> bytes:
     """A text/plain entity, hard-wrapped or format=flowed (RFC 3676)."""
-    lines = [line for paragraph in text.split("\n") for line in _lines(paragraph, flowed)]
+    lines = [line for paragraph in text.split("\n") for line in _lines(paragraph, flowed=flowed)]
     parameters = f"{charset}; format=flowed" if flowed else charset
     return text_entity("plain", "\n".join(lines) + "\n", charset, encoding, parameters)
 
 
-def _lines(paragraph: str, flowed: bool) -> list[str]:
+def _lines(paragraph: str, *, flowed: bool) -> list[str]:
     if paragraph.startswith(">") or paragraph == "-- ":
         return [paragraph]
     lines = wrap(paragraph) if not paragraph.startswith("  ") else [paragraph]

@@ -1,8 +1,9 @@
 """What people write: the scripts of `scripts/*.txt`, read once and filled with days, sums and choices.
 
-A script is a thread. `== subject` opens it, `at: 6.5` says how many months before the end it begins, `folder:` where
-it is kept, and each `-- speaker > to ; cc | option` starts a turn (without `>` it is a reply to all). A paragraph is one
-line. `{one|two}` is a choice, `{weekday}` a blank; within a thread the same braces always give the same words.
+A script is a thread. `== subject` opens it, `at: 6.5` says how many months before the end it begins,
+`folder:` where it is kept, and each `-- speaker > to ; cc | option` starts a turn (without `>` it is a
+reply to all). A paragraph is one line. `{one|two}` is a choice, `{weekday}` a blank; within a thread the same
+braces always give the same words.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ def scripts() -> tuple[Script, ...]:
 
 
 def _read(name: str) -> list[Script]:
-    text = files(__package__).joinpath("scripts", f"{name}.txt").read_text("utf-8")
+    text = files("postroom.sample").joinpath("scripts", f"{name}.txt").read_text("utf-8")
     head, *blocks = re.split(r"^== ", text, flags=re.MULTILINE)
     declared = re.search(r"^charsets: (.+)$", head, flags=re.MULTILINE)
     pairs = (declared[1] if declared else "utf-8/quoted-printable us-ascii/7bit windows-1252/8bit").split()
@@ -163,14 +164,37 @@ class Blanks:
     def _hour(self) -> str:
         hour, minute = self._rng.randrange(8, 20), self._rng.choice(("00", "15", "30", "45"))
         if self._language == "ja":
-            return f"{hour}時"
+            return f"{8 + hour // 2}時"
         return str(hour) if self._language == "de" else f"{hour}:{minute}"
 
     def _amount(self) -> str:
-        return money(self._rng.randrange(21000, 1870000), self._language)
+        return money(self._rng.randrange(38000, 940000), self._language)
 
     def _number(self) -> str:
         return str(self._rng.randrange(12, 99))
+
+
+@cache
+def _templates() -> dict[str, tuple[str, str]]:
+    text = files("postroom.sample").joinpath("scripts", "notices.txt").read_text("utf-8")
+    blocks = re.split(r"^== ", text, flags=re.MULTILINE)[1:]
+    parts = (block.split("\n", 2) for block in blocks)
+    return {name: (subject, body.strip("\n")) for name, subject, body in parts}
+
+
+def template(name: str, **values: object) -> tuple[str, str]:
+    """The subject and the text of a notice in `scripts/notices.txt`, its blanks filled."""
+    subject, body = _templates()[name]
+    return subject.format(**values), body.format(**values)
+
+
+@cache
+def stories() -> tuple[tuple[str, str], ...]:
+    """Headline and text of everything the newsletter has ever told."""
+    text = files("postroom.sample").joinpath("scripts", "newsletter.txt").read_text("utf-8")
+    return tuple(
+        (head, story) for head, _, story in (line.partition(" | ") for line in text.strip().split("\n"))
+    )
 
 
 def money(cents: int, language: str = "en") -> str:
@@ -184,7 +208,7 @@ def money(cents: int, language: str = "en") -> str:
 def quoted(text: str, language: str, when: str, name: str, lines: Sequence[str]) -> str:
     """A reply: the new text, the line that says who wrote the old one, and the old lines behind `>`."""
     said = _ATTRIBUTIONS[language].format(date=when, name=name)
-    below = "\n".join(f"> {line}" if line and not line.startswith(">") else f">{line}" for line in lines)
+    below = "\n".join(f">{line}" if line.startswith(">") else f"> {line}".rstrip() for line in lines)
     return f"{text}\n\n{said}\n{below}"
 
 
@@ -201,7 +225,8 @@ def page(text: str, image: str = "") -> str:
         f'<p><img src="cid:{image}" width="64" height="40" alt="Northpier Studio"></p>\n' if image else ""
     )
     shown = "\n".join(body)
-    return f'<!DOCTYPE html>\n<html><body style="font-family: sans-serif">\n{shown}\n{quote_html}{picture}</body></html>\n'
+    top = '<!DOCTYPE html>\n<html><body style="font-family: sans-serif">'
+    return f"{top}\n{shown}\n{quote_html}{picture}</body></html>\n"
 
 
 def escape(text: str) -> str:

@@ -19,17 +19,16 @@ def write_mbox(path: Path, messages: Iterable[SampleMessage]) -> int:
     count = 0
     with path.open("wb") as out:
         for message in messages:
-            # asctime, in English whatever the locale: `Tue Mar  3 14:20:11 2026`.
+            # `Tue Mar  3 14:20:11 2026`, in English whatever the locale.
             moment = message.received_at
-            day, month = moment.ctime()[:3], moment.ctime()[4:7]
-            line = f"From sample@postroom.example {day} {month} {moment.day:2d} {moment:%H:%M:%S} {moment.year:04d}\n"
+            line = f"From sample@postroom.example {moment.ctime()}\n"
             out.write(line.encode() + _FROM_LINE.sub(rb">\1", message.raw) + b"\n")
             count += 1
     return count
 
 
 def write_maildir(path: Path, messages: Iterable[SampleMessage]) -> int:
-    """A Maildir++: INBOX at the top, every other folder beside it as `.Name.Below`; gives the number of messages."""
+    """A Maildir++: INBOX at the top, the others beside it as `.Name.Below`; gives the number of messages."""
     made: dict[str, Path] = {}
     count = 0
     for message in messages:

@@ -11,15 +11,16 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from functools import lru_cache
+from itertools import accumulate, islice
 from typing import Final
 
-from postroom.search.fold import UNSPACED, fold_character
+from postroom.search.fold import UNSPACED, fold_characters, fold_words
 from postroom.search.nodes import Match
 from postroom.search.tokens import is_unspaced
 
 SCANNED_CHARACTERS: Final = 200_000
-_CHUNK: Final = 8_000
+_CHUNK: Final = 4_000
 _MOST_HITS: Final = 100
 _ELLIPSIS: Final = "…"
 _LETTER: Final = f"[^\\s{UNSPACED.pattern[1:-2]}]"
@@ -52,15 +53,14 @@ def snippet(
 
 def _best_hits(text: str, terms: Sequence[Match]) -> list[_Hit]:
     """The hits of the first chunk that has all terms, or of the one that has most of them."""
-    patterns = [_pattern(term) for term in terms]
     best: list[_Hit] = []
     most = 0
     for start, end in _chunks(text):
-        hits = _hits(text, start, end, patterns)
+        hits = _hits(text[start:end], start, terms)
         found = len({hit.term for hit in hits})
         if found > most:
             best, most = hits, found
-        if most == len(patterns):
+        if most == len(terms):
             break
     return best
 
@@ -76,19 +76,31 @@ def _chunks(text: str) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _hits(text: str, start: int, end: int, patterns: Sequence[re.Pattern[str]]) -> list[_Hit]:
-    pieces = [fold_character(character) for character in text[start:end]]
-    folded = "".join(pieces)
-    offsets = list(accumulate(map(len, pieces), initial=0))
+def _hits(chunk: str, start: int, terms: Sequence[Match]) -> list[_Hit]:
+    """Where the terms are in a chunk that begins at `start`."""
+    folded, _ = fold_words(chunk)
+    here = [number for number, term in enumerate(terms) if all(part in folded for part in term.parts)]
+    if not here:
+        return []
+    folded, offsets = _aligned(chunk, folded)
     hits: list[_Hit] = []
-    for term, pattern in enumerate(patterns):
-        for found, _ in zip(pattern.finditer(folded), range(_MOST_HITS), strict=False):
+    for number in here:
+        for found in islice(_pattern(terms[number]).finditer(folded), _MOST_HITS):
             first = bisect_right(offsets, found.start()) - 1
             last = bisect_right(offsets, found.end() - 1) - 1
-            hits.append(_Hit(start + first, start + last + 1, term))
+            hits.append(_Hit(start + first, start + last + 1, number))
     return sorted(hits, key=lambda hit: (hit.start, -hit.end))
 
 
+def _aligned(chunk: str, folded: str) -> tuple[str, Sequence[int]]:
+    """The chunk folded, and where in it the fold of each character begins."""
+    if chunk.isascii():
+        return folded, range(len(chunk))
+    pieces = fold_characters(chunk)
+    return "".join(pieces), list(accumulate(map(len, pieces), initial=0))
+
+
+@lru_cache
 def _pattern(term: Match) -> re.Pattern[str]:
     """The term as it stands in a folded text, where whatever is no letter or digit has become a space."""
     *others, last = term.parts

@@ -28,12 +28,16 @@ _FIELD: Final = re.compile(r"([A-Za-z]+):(?!//)")  # https://example.org is text
 _WORD: Final = re.compile(r'[^\s()|"]+')
 _PHRASE: Final = re.compile(r'"([^"]*)"(\*?)')
 _SPACE: Final = re.compile(r"\s*")
+_NO_TEXT: Final = re.compile("[\\0\ud800-\udfff]")
+"""What PostgreSQL cannot hold."""
 _SIGNS: Final[dict[str, Kind]] = {"(": "open", ")": "close", "|": "or"}
 _OPERATORS: Final[dict[str, Kind]] = {"OR": "or", "AND": "and", "NOT": "not"}
 
 
 def scan(query: str) -> list[Token]:
     """The tokens of a query, the last of kind `end`."""
+    if bad := _NO_TEXT.search(query):
+        raise QuerySyntaxError(position=bad.start() + 1, reason="this character is no text")
     query = query.translate(_QUOTES)
     tokens: list[Token] = []
     at = _skip(query, 0)

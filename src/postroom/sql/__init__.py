@@ -17,12 +17,12 @@ _NAME = re.compile(r"^-- name: ([a-z_][a-z0-9_]*)[^\n]*$", re.MULTILINE)
 
 def read(name: str) -> str:
     """The text of a file below this package, such as `init-indexes.sql` or `migrations/0001_first.sql`."""
-    return files(__package__).joinpath(*name.split("/")).read_text("utf-8")
+    return files("postroom.sql").joinpath(*name.split("/")).read_text("utf-8")
 
 
 def migrations() -> list[str]:
     """The names of the migration files, oldest first: `0001_first.sql`."""
-    folder = files(__package__).joinpath("migrations")
+    folder = files("postroom.sql").joinpath("migrations")
     return sorted(entry.name for entry in folder.iterdir() if re.fullmatch(r"\d{4}_\w+\.sql", entry.name))
 
 

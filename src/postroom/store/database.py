@@ -9,6 +9,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import errors as pg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -85,7 +86,7 @@ class Database:
             timeout=15,
             reconnect_timeout=5,
             open=False,
-            check=AsyncConnectionPool.check_connection,
+            check=_check,
         )
 
     async def __aenter__(self) -> Database:
@@ -135,6 +136,11 @@ class Database:
             await self._pool.putconn(connection)
 
 
+async def _check(connection: Connection) -> None:
+    """A connection that the server closed meanwhile is replaced."""
+    await connection.execute(b"")
+
+
 async def _roll_back(connection: Connection) -> None:
     """Best effort: a connection that cannot roll back is closed, and the server rolls back by itself."""
     try:
@@ -167,5 +173,5 @@ def _first_line(error: BaseException) -> str:
 
 
 def _where(dsn: str) -> str:
-    known = psycopg.conninfo.conninfo_to_dict(dsn)
+    known = conninfo_to_dict(dsn)
     return f"{known.get('host', 'localhost')}:{known.get('port', 5432)}/{known.get('dbname', '')}"

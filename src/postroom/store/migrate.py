@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from postroom import sql
 from postroom.errors import DatabaseUnreachable, SchemaChanged, SchemaTooNew
@@ -82,7 +83,7 @@ def _connected(dsn: str) -> Iterator[psycopg.Connection]:
 
 
 def _host(dsn: str) -> str:
-    known = psycopg.conninfo.conninfo_to_dict(dsn)
+    known = conninfo_to_dict(dsn)
     return f"{known.get('host', 'localhost')}:{known.get('port', 5432)}"
 
 

@@ -125,7 +125,7 @@ async def _stored(tx: TenantTx, account_id: AccountId, families: set[UUID]) -> d
         ThreadNode(
             key=MessageId(row["id"]),
             message_id=row["message_id_header"],
-            references=tuple(row["reference_ids"]) or _first(row["in_reply_to"]),
+            references=threads.ancestry(row["reference_ids"], _first(row["in_reply_to"])),
             subject=row["subject"],
             sent_at=row["sent_at"],
         ): Place(thread_id=ThreadId(row["thread_id"]), family_id=row["thread_family_id"])

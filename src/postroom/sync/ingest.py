@@ -5,6 +5,7 @@ A message is known by the SHA-256 of its raw bytes within its account. What is t
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from postroom.model import Account, Folder, FolderId, MessageId, RawMessage, Thr
 from postroom.store import attachments, changes, messages, placements, quarantine, search, threads
 from postroom.store.database import TenantTx
 from postroom.sync.prepare import Prepared
+from postroom.threads import ancestry
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -220,11 +222,16 @@ async def _keys(tx: TenantTx, account: Account, prepared: Sequence[Prepared]) ->
 async def _keep_troubles(
     tx: TenantTx, blobs: Blobs, account: Account, unreadable: Mapping[str, Sequence[Unreadable]]
 ) -> int:
-    troubles = [
-        quarantine.Trouble(folder_name=folder_name, origin=each.where, reason=each.reason)
-        for folder_name, several in unreadable.items()
-        for each in several
-    ]
+    troubles = []
+    for folder_name, several in unreadable.items():
+        for each in several:
+            raw_blob = None if each.body is None else hashlib.sha256(each.body).digest()
+            if raw_blob is not None and each.body is not None:
+                await blobs.put(tx, raw_blob, each.body)
+            trouble = quarantine.Trouble(
+                folder_name=folder_name, origin=each.where, reason=each.reason, raw_blob=raw_blob
+            )
+            troubles.append(trouble)
     await quarantine.report(tx, account.id, troubles)
     return len(troubles)
 
@@ -235,7 +242,7 @@ def _node(message_id: MessageId, prepared: Prepared, times: tuple[int | None, in
     return ThreadNode(
         key=message_id,
         message_id=parsed.message_id,
-        references=parsed.references or parsed.in_reply_to[:1],  # RFC 5256 3, step 1
+        references=ancestry(parsed.references, parsed.in_reply_to[:1]),
         subject=parsed.subject,
         sent_at=received_at if sent_at is None else sent_at,
     )

@@ -1,0 +1,135 @@
+"""A real Dovecot, followed: new mail, flags, deletions, and the things that must not delete anything."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+from postroom.ops.cluster import Cluster
+from postroom.sample import generate
+from tests.support.dovecot import Dovecot
+from tests.support.site import Store
+
+EMAIL = "alice@example.test"
+
+
+def _account(store: Store, dovecot: Dovecot, user: str) -> str:
+    tenant = store.tenant()
+    options = ("--email", EMAIL, "--host", "localhost", "--port", str(dovecot.imaps_port), "--username", user)
+    store.cli(
+        "account", "add", "-t", tenant, *options, "--password-stdin", stdin=dovecot.password(user) + "\n"
+    )
+    return tenant
+
+
+def _sync(store: Store, dovecot: Dovecot, tenant: str, *more: str) -> Any:
+    return store.json("sync", "-t", tenant, "-a", EMAIL, *more, POSTROOM_CA_FILE=str(dovecot.ca_file))
+
+
+def _fill(dovecot: Dovecot, count: int, seed: int) -> None:
+    dovecot.fill("alice", "INBOX", [each.raw for each in generate(count, seed)])
+
+
+def test_the_store_follows_the_server(store: Store, dovecot: Dovecot) -> None:
+    _fill(dovecot, 60, 7)
+    tenant = _account(store, dovecot, "alice")
+    assert _sync(store, dovecot, tenant)["stored"] == 60
+    assert _sync(store, dovecot, tenant) | {"seconds": 0} == dict.fromkeys(
+        ("stored", "already_there", "quarantined", "vanished", "reflagged", "seconds"), 0
+    )
+    with dovecot.imap("alice") as imap:
+        imap.select("INBOX")
+        imap.store("1:3", "+FLAGS", "(\\Deleted)")
+        imap.expunge()
+        imap.store("1:5", "+FLAGS", "(\\Flagged)")
+        imap.copy("10:12", "Archive")
+    tally = _sync(store, dovecot, tenant)
+    assert (tally["stored"], tally["vanished"], tally["reflagged"], tally["already_there"]) == (0, 3, 5, 3)
+    assert len(store.json("search", "-t", tenant, "-n", "100")["items"]) == 57
+    assert len(store.json("search", "-t", tenant, "-n", "100", "is:flagged")["items"]) == 5
+    twice = store.json("search", "-t", tenant, "-n", "100", "in:archive in:inbox")["items"]
+    assert len(twice) == 3
+    shown = store.json("show", "-t", tenant, twice[0]["id"])
+    assert [folder["name"] for folder in shown["folders"]] == ["Archive", "INBOX"]
+
+
+def test_a_suddenly_empty_folder_deletes_nothing_by_itself(store: Store, dovecot: Dovecot) -> None:
+    _fill(dovecot, 20, 8)
+    tenant = _account(store, dovecot, "alice")
+    _sync(store, dovecot, tenant)
+    with dovecot.imap("alice") as imap:
+        imap.select("INBOX")
+        imap.store("1:*", "+FLAGS", "(\\Deleted)")
+        imap.expunge()
+    held = store.cli("sync", "-t", tenant, "-a", EMAIL, check=False, POSTROOM_CA_FILE=str(dovecot.ca_file))
+    assert held.returncode == 9
+    assert "--accept-empty" in held.stderr
+    assert len(store.json("search", "-t", tenant, "-n", "100")["items"]) == 20
+    assert _sync(store, dovecot, tenant, "--accept-empty")["vanished"] == 20
+    assert store.json("search", "-t", tenant)["items"] == []
+
+
+def test_a_wrong_password_and_an_unknown_certificate_are_said(store: Store, dovecot: Dovecot) -> None:
+    tenant = _account(store, dovecot, "alice")
+    done = store.cli("sync", "-t", tenant, "-a", EMAIL, check=False)
+    assert done.returncode == 5
+    assert "certificate" in done.stderr
+    options = (
+        "--email",
+        EMAIL,
+        "--host",
+        "localhost",
+        "--port",
+        str(dovecot.imaps_port),
+        "--username",
+        "alice",
+    )
+    store.cli("account", "add", "-t", tenant, *options, "--password-stdin", stdin="wrong\n")
+    done = store.cli("sync", "-t", tenant, "-a", EMAIL, check=False, POSTROOM_CA_FILE=str(dovecot.ca_file))
+    assert done.returncode == 5
+    assert "refused the sign-in" in done.stderr
+    assert "wrong" not in done.stderr.replace("wrong password", "")
+
+
+def test_kill_9_at_any_moment_loses_and_doubles_nothing(store: Store, dovecot: Dovecot) -> None:
+    """Program and server in turn; the last run completes. Then the store holds the server's messages, once each."""
+    _fill(dovecot, 1500, 9)
+    tenant = _account(store, dovecot, "alice")
+    rng = random.Random(5)
+    env = os.environ | {"POSTROOM_HOME": str(store.home), "POSTROOM_CA_FILE": str(dovecot.ca_file)}
+    env["POSTROOM_BATCH_MESSAGES"] = "40"
+    program = [
+        sys.executable,
+        "-c",
+        "from postroom.cli import main; main()",
+        "sync",
+        "-t",
+        tenant,
+        "-a",
+        EMAIL,
+    ]
+    for attempt in range(6):
+        running = subprocess.Popen(program, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.5 + rng.random() * 1.2)
+        pid = Cluster(store.home).status().pid
+        if attempt % 3 == 2 and pid is not None:
+            os.kill(pid, signal.SIGKILL)
+        running.kill()
+        running.wait()
+    store.site = type(store)(store.home).site
+    _sync(store, dovecot, tenant)
+    with store.connect("postgres") as connection:
+        row = connection.execute(
+            "select count(*), count(distinct p.uid), count(distinct m.content_hash) from email_placements p"
+            " join email_messages m on m.tenant_id = p.tenant_id and m.id = p.message_id"
+            " join email_tenants t on t.tenant_id = p.tenant_id"
+            " where t.name = %s and p.vanished_at is null and not m.is_deleted",
+            [tenant],
+        ).fetchone()
+    different = len({each.raw.replace(b"\n", b"\r\n") for each in generate(1500, 9)})
+    assert row == (1500, 1500, different)

@@ -1,0 +1,162 @@
+"""The promises that the catalog must keep: read from pg_catalog, so that the next table cannot forget them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+
+from postroom import sql
+from postroom.ops.cluster import Cluster
+from postroom.store.migrate import migrate, schema_version
+from tests.support.site import Store
+
+NOT_TENANTS_DATA = {"email_schema_migrations"}
+CONTRACT_INDEXES = [
+    "idx_email_accounts_tenant_user",
+    "idx_email_accounts_email_address",
+    "idx_email_accounts_sync_enabled",
+    "idx_email_folders_account_type",
+    "idx_email_folders_tenant_account",
+    "idx_email_folders_type",
+    "idx_email_messages_folder_received",
+    "idx_email_messages_thread_id",
+    "idx_email_messages_account_read",
+    "idx_email_messages_message_id",
+    "idx_email_messages_imap_uid",
+    "idx_email_messages_text_search",
+    "idx_email_attachments_message_id",
+    "idx_email_attachments_tenant",
+    "idx_email_attachments_storage_path",
+    "idx_email_attachments_content_hash",
+]
+NOUNS = sorted(path.name.removesuffix(".sql") for path in Path(sql.__file__).parent.glob("queries/*.sql"))
+
+
+def _column(connection: psycopg.Connection[Any], question: str) -> set[Any]:
+    return {row[0] for row in connection.execute(question.encode()).fetchall()}
+
+
+@pytest.fixture
+def owner(store: Store) -> Any:
+    with store.connect("postgres") as connection:
+        yield connection
+
+
+def test_every_tenant_table_has_forced_row_security_and_its_policy(owner: psycopg.Connection[Any]) -> None:
+    tables = _column(owner, "select relname from pg_class where relkind = 'r' and relname like 'email%'")
+    guarded = _column(
+        owner,
+        "select c.relname from pg_class c join pg_policy p on p.polrelid = c.oid"
+        " where c.relrowsecurity and c.relforcerowsecurity and p.polname = c.relname || '_tenant_policy'"
+        " and p.polqual is not null and p.polwithcheck is not null",
+    )
+    assert tables - NOT_TENANTS_DATA == guarded
+
+
+def test_every_key_of_a_tenant_table_begins_with_the_tenant(owner: psycopg.Connection[Any]) -> None:
+    wrong = _column(
+        owner,
+        "select c.conname from pg_constraint c join pg_class t on t.oid = c.conrelid"
+        " join pg_attribute a on a.attrelid = t.oid and a.attnum = c.conkey[1]"
+        " where t.relname like 'email%' and c.contype in ('p', 'u', 'f') and a.attname <> 'tenant_id'",
+    )
+    assert wrong == {"email_schema_migrations_pkey"}
+
+
+def test_the_contracts_indexes_and_many_more_exist(owner: psycopg.Connection[Any]) -> None:
+    found = _column(owner, "select indexname from pg_indexes where schemaname = 'public'")
+    assert set(CONTRACT_INDEXES) <= found
+    assert len(found) >= 30
+
+
+def test_every_index_says_which_query_it_serves() -> None:
+    text = sql.read("init-indexes.sql")
+    for found in re.finditer(r"create (?:unique )?index (\w+)", text):
+        assert text[: found.start()].rstrip().splitlines()[-1].startswith("--"), found[1]
+
+
+def test_every_view_is_the_readers_own(owner: psycopg.Connection[Any]) -> None:
+    wrong = _column(
+        owner,
+        "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'v'"
+        " and n.nspname = 'public' and not coalesce('security_invoker=true' = any (c.reloptions), false)"
+        " and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')",
+    )
+    assert wrong == set()
+
+
+def test_every_definer_function_has_a_fixed_search_path(owner: psycopg.Connection[Any]) -> None:
+    wrong = _column(
+        owner,
+        "select proname from pg_proc p where prosecdef and pronamespace = 'public'::regnamespace"
+        " and not exists (select from unnest(proconfig) c where c like 'search_path=pg_catalog%')",
+    )
+    assert wrong == set()
+
+
+def test_nothing_is_granted_to_everybody(owner: psycopg.Connection[Any]) -> None:
+    wrong = _column(
+        owner,
+        "select c.relname from pg_class c, aclexplode(c.relacl) a where a.grantee = 0 and c.relname like 'email%'",
+    )
+    assert wrong == set()
+
+
+def test_the_application_has_no_power(owner: psycopg.Connection[Any]) -> None:
+    rows = owner.execute(
+        b"select rolsuper or rolbypassrls or rolcreaterole or rolcreatedb from pg_roles where rolname like 'email%'"
+    ).fetchall()
+    assert len(rows) >= 4
+    assert not any(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_every_query_prepares_against_the_schema(store: Store, noun: str) -> None:
+    with store.connect("postgres") as connection:
+        for query in vars(sql.queries(noun)).values():
+            numbers: dict[str, int] = {}
+
+            def numbered(found: re.Match[str], numbers: dict[str, int] = numbers) -> str:
+                return f"${numbers.setdefault(found[1], len(numbers) + 1)}"
+
+            text = re.sub(r"%\((\w+)\)[sb]", numbered, query.text)
+            connection.execute(f"prepare one as {text}".encode())
+            connection.execute(b"deallocate one")
+
+
+@pytest.mark.parametrize("noun", [noun for noun in NOUNS if noun not in ("system", "ops")])
+def test_every_statement_names_the_tenant(noun: str) -> None:
+    for query in vars(sql.queries(noun)).values():
+        assert "%(tenant_id)s" in query.text, query.name
+
+
+def _dump(store: Store, database: str) -> str:
+    parts = urlsplit(store.site.url("postgres"))
+    url = urlunsplit(parts._replace(path=f"/{database}"))
+    program = Cluster(store.home).psql().with_name("pg_dump")
+    done = subprocess.run([str(program), "--schema-only", url], capture_output=True, text=True, check=True)
+    return "\n".join(line for line in done.stdout.splitlines() if not line.startswith("\\"))
+
+
+def test_the_migrations_lead_to_the_schema_of_the_init_files(store: Store) -> None:
+    with store.connect("postgres") as connection:
+        for name in ("by_init", "by_migrations"):
+            connection.execute(f"drop database if exists {name}".encode())
+            connection.execute(f"create database {name}".encode())
+    parts = urlsplit(store.site.url("postgres"))
+    migrate(urlunsplit(parts._replace(path="/by_init")))
+    with psycopg.connect(urlunsplit(parts._replace(path="/by_migrations")), autocommit=True) as connection:
+        for name in sql.migrations():
+            connection.execute(sql.read(f"migrations/{name}").encode())
+    assert _dump(store, "by_init") == _dump(store, "by_migrations")
+
+
+def test_the_schema_is_current_and_migrating_again_changes_nothing(store: Store) -> None:
+    url = store.site.url("postgres")
+    assert migrate(url) == schema_version(url) == int(sql.migrations()[-1][:4])

@@ -1,0 +1,73 @@
+"""A whole store for tests: an embedded server of its own, migrated, and the command line on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from postroom.ops.cluster import Cluster
+from postroom.ops.provision import Site, open_site
+from postroom.settings import Settings
+
+
+class Store:
+    """A running store. `cli(...)` is the program as a user types it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.settings = Settings(home=home)
+        self.site: Site = open_site(self.settings)
+
+    def cli(
+        self, *arguments: str, stdin: str = "", check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, "-c", "from postroom.cli import main; main()", *arguments]
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
+        env = kept | {"POSTROOM_HOME": str(self.home)} | environment
+        done = subprocess.run(program, input=stdin, capture_output=True, text=True, env=env, check=False)
+        assert "Traceback" not in done.stderr, done.stderr
+        if check:
+            assert done.returncode == 0, done.stderr
+        return done
+
+    def json(self, *arguments: str, **options: Any) -> Any:
+        return json.loads(self.cli(*arguments, "--json", **options).stdout)
+
+    def tenant(self) -> str:
+        """The name of a tenant that nobody else has."""
+        name = f"t{uuid4().hex[:12]}"
+        self.cli("tenant", "create", name)
+        return name
+
+    def connect(self, role: str) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.site.url(role), autocommit=True)
+
+
+@contextmanager
+def running_store() -> Iterator[Store]:
+    # Not below pytest's own folders: the server runs as another user than root and must be able to get there.
+    home = Path(tempfile.mkdtemp(prefix="postroom-test-", dir="/tmp"))
+    home.chmod(0o755)
+    try:
+        yield Store(home / "home")
+    finally:
+        Cluster(home / "home").stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[Store]:
+    with running_store() as found:
+        yield found
