@@ -133,3 +133,26 @@ def test_kill_9_at_any_moment_loses_and_doubles_nothing(store: Store, dovecot: D
         ).fetchone()
     different = len({each.raw.replace(b"\n", b"\r\n") for each in generate(1500, 9)})
     assert row == (1500, 1500, different)
+
+
+def test_a_renumbered_folder_is_matched_again_and_nothing_is_stored_twice(
+    store: Store, dovecot: Dovecot
+) -> None:
+    letters = [each.raw for each in generate(25, 10)]
+    dovecot.fill("alice", "Work", letters)
+    tenant = _account(store, dovecot, "alice")
+    assert _sync(store, dovecot, tenant)["stored"] == 25
+    with dovecot.imap("alice") as imap:
+        imap.delete("Work")
+    time.sleep(1.1)  # UIDVALIDITY is the second of the folder's making
+    dovecot.fill("alice", "Work", letters)
+    tally = _sync(store, dovecot, tenant)
+    assert (tally["stored"], tally["already_there"]) == (0, 25)
+    assert len(store.json("search", "-t", tenant, "-n", "100", "in:Work")["items"]) == 25
+    with store.connect("postgres") as connection:
+        row = connection.execute(
+            "select count(*), count(distinct p.uidvalidity) from email_placements p"
+            " join email_tenants t using (tenant_id) where t.name = %s and p.vanished_at is null",
+            [tenant],
+        ).fetchone()
+    assert row == (25, 1)

@@ -105,7 +105,7 @@ def test_a_port_where_nobody_listens_is_said(dovecot: Dovecot):
 @pytest.mark.parametrize("encryption", ["tls", "starttls"])
 def test_an_unknown_certificate_is_refused_before_anything_is_sent(dovecot: Dovecot, encryption: str):
     port = dovecot.imaps_port if encryption == "tls" else dovecot.imap_port
-    with pytest.raises(CertificateRefused, match=r"self-signed certificate.*--ca-file"):
+    with pytest.raises(CertificateRefused, match=r"self-signed certificate.*POSTROOM_CA_FILE"):
         source(dovecot, ca_file=None, port=port, encryption=encryption).__enter__()
 
 

@@ -47,7 +47,7 @@ def _messages(seed: int, until: datetime) -> Iterator[SampleMessage]:
 
 def _once(seed: int, until: datetime) -> Iterator[SampleMessage]:
     rng = Random(f"{seed}/once")
-    yield from (papers.alices_invoice(rng, until, number) for number in range(8))
+    yield from (papers.alices_invoice(rng, until, number) for number in range(9))
     yield from odd.odd(rng, until)
     yield from (corners.draft(rng, until, number) for number in range(5))
     yield from corners.bounce(rng, until, _day(rng, until))
@@ -56,7 +56,7 @@ def _once(seed: int, until: datetime) -> Iterator[SampleMessage]:
     yield from (corners.spam(rng, until, number) for number in range(10))
     yield from (notices.newsletter(rng, until, number) for number in range(45))
     yield from (papers.rope_invoice(rng, until, number) for number in range(5))
-    yield from (papers.statement(rng, until, number) for number in range(22))
+    yield from (papers.statement(rng, until, number) for number in range(21))
     yield from _notices(rng, until, 7)
 
 

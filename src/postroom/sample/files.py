@@ -59,8 +59,8 @@ def _escaped(text: str) -> str:
 
 def _scene(rng: Random, width: int, height: int) -> Iterator[list[tuple[int, int, int]]]:
     """Rows of colour: a sky that brightens to a horizon, and water below it."""
-    sky = [rng.randrange(60, 200) for _ in range(3)]
-    sea = [rng.randrange(10, 110) for _ in range(3)]
+    sky = (rng.randrange(90, 200), rng.randrange(120, 190), rng.randrange(150, 200))
+    sea = (rng.randrange(10, 50), rng.randrange(40, 90), rng.randrange(70, 140))
     horizon, sun = rng.randrange(height // 3, 2 * height // 3), rng.randrange(width)
     for y in range(height):
         base, lift = (sky, 55 * y // horizon) if y < horizon else (sea, 40 * (height - y) // height)
@@ -91,7 +91,7 @@ def _stored(data: bytes) -> bytes:
     return b"\x78\x01" + block + struct.pack(">I", zlib.adler32(data))
 
 
-def jpeg(rng: Random, columns: int = 48, rows: int = 32) -> bytes:
+def jpeg(rng: Random, columns: int = 64, rows: int = 48) -> bytes:
     """A baseline JPEG (ITU T.81) of flat 8 by 8 blocks: only the mean of each block is coded."""
     frame = struct.pack(">BHHB", 8, rows * 8, columns * 8, 3) + b"\x01\x11\0\x02\x11\0\x03\x11\0"
     mean_codes = bytes([0, 0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]) + bytes(range(12))
@@ -144,13 +144,15 @@ def table(rng: Random) -> bytes:
 
 
 def archive(rng: Random) -> bytes:
-    """A ZIP with a note and a table, stored, with a fixed date."""
+    """A ZIP with a note, a table and a large picture in raw bytes, all stored, with a fixed date."""
+    members = (
+        ("read me.txt", b"Working files, not for print.\r\n"),
+        ("quantities.csv", table(rng)),
+        ("night scene.raw", rng.randbytes(900_000)),
+    )
     out = BytesIO()
     with ZipFile(out, "w", ZIP_STORED) as folder:
-        for name, data in (
-            ("read me.txt", b"Working files, not for print.\r\n"),
-            ("quantities.csv", table(rng)),
-        ):
+        for name, data in members:
             entry = ZipInfo(name, date_time=(2025, 6, 1, 12, 0, 0))
             entry.create_system = 3
             folder.writestr(entry, data)

@@ -225,7 +225,7 @@ def _placed(thread: _Thread, turn: Turn, at: datetime, raw: bytes) -> SampleMess
     kind = "list" if list_name else script.kind
     return SampleMessage(
         raw=raw, folder=folder, flags=frozenset(flags), labels=labels, received_at=at, kind=kind
-    )  # fmt: skip
+    )
 
 
 def _unread_chance(age: timedelta) -> float:

@@ -9,7 +9,7 @@ import base64
 import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 WIDTH = 72
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -33,7 +33,7 @@ class SampleMessage:
 def date(moment: datetime) -> str:
     """RFC 5322 3.3: `Tue, 03 Mar 2026 14:20:11 +0100`, whatever the locale."""
     day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
-    offset = int(moment.utcoffset().total_seconds() // 60) if moment.utcoffset() else 0  # pyright: ignore
+    offset = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
     sign, minutes = ("-" if offset < 0 else "+"), abs(offset)
     zone = f"{sign}{minutes // 60:02d}{minutes % 60:02d}"
     return f"{day}, {moment.day:02d} {month} {moment.year:04d} {moment:%H:%M:%S} {zone}"

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from postroom.errors import CertificateRefused, ConnectionFailed, UsageError
 
-_TRUST_IT = "If the server is yours, give its certificate or its authority's as a PEM file: --ca-file FILE."
+_TRUST_IT = (
+    "If the server is yours, give its certificate or its authority's as a PEM file in POSTROOM_CA_FILE."
+)
 
 
 @cache
