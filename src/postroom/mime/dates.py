@@ -4,76 +4,70 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
-_MONTHS = {name: at for at, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
-# RFC 5322 4.3: the zones of old; military letters mean nothing that can be relied on.
-_ZONES = {
-    "ut": 0,
-    "utc": 0,
-    "gmt": 0,
-    "z": 0,
-    "est": -5,
-    "edt": -4,
-    "cst": -6,
-    "cdt": -5,
-    "mst": -7,
-    "mdt": -6,
-}
-_ZONES |= {"pst": -8, "pdt": -7, "cet": 1, "cest": 2, "met": 1, "mest": 2, "bst": 1, "jst": 9}
-_USUAL = re.compile(
-    r"(\d{1,2})[\s-]+([A-Za-z]{3})[A-Za-z]*\.?[\s-]+(\d{2,4})(?:[,\s]+(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?)?"
-    r"(?:[.,]\d+)?\s*(am|pm)?\s*(?:([+-]\d{4}|[+-]\d{2}:\d{2})|\(?([A-Za-z]{1,5})\b)?",
-    re.IGNORECASE,
+_MONTHS = {"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6}
+_MONTHS |= {"jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12}
+# RFC 5322 4.3: the zones of old. Its military letters mean nothing that can be relied on: they are UTC.
+_ZONES = {"est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8, "pdt": -7}
+_ZONES |= {"wet": 0, "bst": 1, "cet": 1, "cest": 2, "met": 1, "mest": 2, "mesz": 2, "eet": 2, "eest": 3}
+_ZONES |= {"msk": 3, "jst": 9, "kst": 9, "akst": -9, "akdt": -8, "hst": -10, "aest": 10, "aedt": 11}
+
+_TIME = (
+    r"(?P<hour>\d{1,2})[:.](?P<minute>\d{2})(?:[:.](?P<second>\d{2}))?(?:[.,]\d+)?(?:\s*(?P<half>[ap]m)\b)?"
 )
-_UNIX = re.compile(
-    r"([A-Za-z]{3})[a-z]*\s+(\d{1,2})\s+(\d{1,2}):(\d{2})(?::(\d{2}))?\s+(?:([A-Z]{2,5})\s+)?(?:([+-]\d{4})\s+)?(\d{4})"
-    r"(?:\s+([+-]\d{4}))?"
-)
-_ISO = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})[T\s](\d{2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?\s*(Z|[+-]\d{2}:?\d{2})?"
-)
+_ZONE = r"(?:(?:GMT|UTC)?(?P<offset>[+-]\d{1,2}:?\d{2})|(?P<zone>[A-Za-z]{1,5})\b)?"
+_MONTH = r"(?P<month>[A-Za-z]{3})[A-Za-z]{0,7}\.?"
+_SHAPES = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        # Mon, 24 Nov 2025 10:15:00 +0100
+        rf"(?P<day>\d{{1,2}})[\s-]+{_MONTH}[\s,-]+(?P<year>\d{{2,4}})(?:[,\s]+(?:at\s+)?{_TIME}\s*{_ZONE})?",
+        # Mon Nov 24 10:15:00 CET 2025, and with an offset at its end
+        rf"{_MONTH}\s+(?P<day>\d{{1,2}})\s+{_TIME}\s+{_ZONE}\s*(?P<year>\d{{4}})(?:\s+(?P<last>[+-]\d{{4}})\b)?",
+        # November 24, 2025 10:15
+        rf"{_MONTH}\s+(?P<day>\d{{1,2}}),?\s+(?P<year>\d{{4}})(?:[,\s]+(?:at\s+)?{_TIME}\s*{_ZONE})?",
+        # 2025-11-24T10:15:00Z
+        rf"(?P<year>\d{{4}})-(?P<month>\d{{2}})-(?P<day>\d{{2}})(?:[T\s]+{_TIME}\s*{_ZONE})?",
+    )
+]
+_ZONE_AS_COMMENT = re.compile(r"\(([A-Za-z]{1,5})\)")
+_COMMENT = re.compile(r"\([^()]*\)")
+_SPACED_COLON = re.compile(r"\s*:\s*")
+_YEARS = range(1900, 9999)
 
 
 def parse_date(value: str) -> datetime | None:
-    """An aware datetime between the years 1 and 9999, or None."""
+    """An aware datetime between the years 1900 and 9998, or None."""
+    value = value[:200]
+    if "(" in value:  # RFC 5322 4.3: comments and white space may stand anywhere
+        value = _COMMENT.sub(" ", _ZONE_AS_COMMENT.sub(r" \1 ", value))
+    if " :" in value or ": " in value:
+        value = _SPACED_COLON.sub(":", value)
+    for shape in _SHAPES:
+        found = shape.search(value)
+        if found and (moment := _moment(found)):
+            return moment
+    return None
+
+
+def _moment(found: re.Match[str]) -> datetime | None:
+    month, year = _month(found["month"]), _year(found["year"])
+    if month is None or year not in _YEARS:
+        return None
+    hour = int(found["hour"] or 0)
+    if found["half"] and hour <= 12:
+        hour = hour % 12 + (12 if found["half"].lower() == "pm" else 0)
+    second = min(int(found["second"] or 0), 59)  # RFC 5322 3.3: a leap second is the 60th
     try:
-        return _usual(value) or _unix(value) or _iso(value)
-    except (ValueError, OverflowError):
+        zone = _zone(found["offset"] or found.groupdict().get("last"), found["zone"])
+        return datetime(year, month, int(found["day"]), hour, int(found["minute"] or 0), second, tzinfo=zone)
+    except ValueError:
         return None
 
 
-def _usual(value: str) -> datetime | None:
-    found = _USUAL.search(value[:200])
-    if not found or found[2].lower() not in _MONTHS:
-        return None
-    hour = int(found[4] or 0)
-    if found[7] and hour <= 12:
-        hour = hour % 12 + (12 if found[7].lower() == "pm" else 0)
-    return _at(_year(found[3]), found[2], found[1], hour, found[5], found[6], _zone(found[8] or found[9]))
-
-
-def _unix(value: str) -> datetime | None:
-    found = _UNIX.search(value[:200])
-    if not found or found[1].lower() not in _MONTHS:
-        return None
-    zone = _zone(found[7] or found[9] or found[6])
-    return _at(int(found[8]), found[1], found[2], int(found[3]), found[4], found[5], zone)
-
-
-def _iso(value: str) -> datetime | None:
-    found = _ISO.search(value[:200])
-    if not found:
-        return None
-    year, month, day, hour, minute = (int(each) for each in found.groups()[:5])
-    return datetime(year, month, day, hour, minute, min(int(found[6] or 0), 59), tzinfo=_zone(found[7]))
-
-
-def _at(
-    year: int, month: str, day: str, hour: int, minute: str | None, second: str | None, zone: timezone
-) -> datetime:
-    # RFC 5322 3.3: a leap second is the 60th
-    seconds = min(int(second or 0), 59)
-    return datetime(year, _MONTHS[month.lower()], int(day), hour, int(minute or 0), seconds, tzinfo=zone)
+def _month(text: str) -> int | None:
+    return int(text) if text.isdigit() else _MONTHS.get(text.lower())
 
 
 def _year(digits: str) -> int:
@@ -83,11 +77,13 @@ def _year(digits: str) -> int:
     return year + 1900 if len(digits) == 3 else year
 
 
-def _zone(text: str | None) -> timezone:
-    if not text:
-        return UTC
-    if text[0] in "+-":
-        digits = text[1:].replace(":", "")
-        minutes = min(int(digits[:2]) * 60 + int(digits[2:]), 23 * 60 + 59)
-        return timezone(timedelta(minutes=minutes if text[0] == "+" else -minutes))
-    return timezone(timedelta(hours=_ZONES.get(text.lower(), 0)))
+@lru_cache(maxsize=256)
+def _zone(offset: str | None, name: str | None) -> timezone:
+    if offset:
+        digits = offset[1:].replace(":", "").rjust(4, "0")
+        minutes = int(digits[:2]) * 60 + int(digits[2:])
+        if minutes >= 24 * 60:  # RFC 5322 3.3 allows up to +9959; no such place is known
+            return UTC
+        return timezone(timedelta(minutes=minutes if offset[0] == "+" else -minutes))
+    hours = _ZONES.get(name.lower(), 0) if name else 0
+    return timezone(timedelta(hours=hours)) if hours else UTC

@@ -2,206 +2,107 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 
-from postroom.mime import bodies, charsets, structure
+from postroom.mime import identifiers, transfer
 from postroom.mime.addresses import parse_addresses
+from postroom.mime.bodies import preview_of
+from postroom.mime.contents import Contents
 from postroom.mime.dates import parse_date
-from postroom.mime.headers import Fields, decode_words, first, split_fields, text_of, unfolded
-from postroom.mime.structure import Part
+from postroom.mime.defects import Defects
+from postroom.mime.headers import Header, decoded, plain
+from postroom.mime.structure import Part, Walk, read_root
 from postroom.model import Address, Body, ParsedAttachment, ParsedMessage
-
-HELD_BYTES = 4 * 1024 * 1024
-"""A part larger than this is not held: its bytes are read in pieces when they are wanted."""
-
-_BRACKETED = re.compile(r"<\s*([^<>]{1,2000}?)\s*>")
-_SHOWN_MEDIA = ("image/", "audio/", "video/")
-
-
-@dataclass(slots=True)
-class _Content:
-    texts: list[str] = field(default_factory=list)
-    htmls: list[str] = field(default_factory=list)
-    attachments: list[ParsedAttachment] = field(default_factory=list)
-    defects: list[str] = field(default_factory=list)
 
 
 def parse(body: Body) -> ParsedMessage:
-    """Everything that the product wants to know of a message. Never raises."""
-    root, leaves, defects = structure.scan(body)
-    content = _Content(defects=defects)
-    for leaf in leaves:
-        _take(body, leaf, content)
-    fields = root.fields
-    text = "\n".join(content.texts) if content.texts else None
-    html = "\n".join(content.htmls) if content.htmls else None
-    date_header = _text(fields, "date")
-    sent_at = parse_date(date_header) if date_header else None
-    if root.garbage_lines and fields and not _is_from_line(body):
-        content.defects.append(f"header: {root.garbage_lines} lines are not fields")
-    if sent_at is None:
-        content.defects.append("date: not a date" if date_header else "date: there is none")
-    message_id = _message_id(fields)
+    """Everything that the product wants to know of a message. Never raises.
+
+    Memory is bounded by what is kept: texts and attachments up to `contents.HELD_BYTES` each.
+    """
+    defects = Defects()
+    root = read_root(body, defects)
+    contents = Contents(body, defects)
+    for leaf in Walk(body, root, defects).leaves():
+        contents.take(leaf)
+    text, html = contents.text(), contents.html()
+    header, charset = root.header, root.parameters.get("charset")
+    message_id = identifiers.message_id(header.first("message-id"))
     if message_id is None:
-        content.defects.append("message-id: there is none that can be used")
+        defects.add("message-id-missing")
+    date_header, sent_at = _date(header, defects)
+    fields = _texts(root)
     return ParsedMessage(
         message_id=message_id,
-        in_reply_to=_ids(fields, "in-reply-to"),
-        references=_ids(fields, "references"),
-        from_=_all_addresses(fields, "from"),
-        to=_all_addresses(fields, "to"),
-        cc=_all_addresses(fields, "cc"),
-        bcc=_all_addresses(fields, "bcc"),
-        reply_to=_all_addresses(fields, "reply-to"),
-        subject=_text(fields, "subject") or "",
+        in_reply_to=identifiers.message_ids(header.first("in-reply-to")),
+        references=_references(header, defects),
+        from_=_addresses(header, "from", charset),
+        to=_addresses(header, "to", charset),
+        cc=_addresses(header, "cc", charset),
+        bcc=_addresses(header, "bcc", charset),
+        reply_to=_addresses(header, "reply-to", charset),
+        subject=next((value for name, value in fields if name.lower() == "subject"), ""),
         date_header=date_header,
         sent_at=sent_at,
-        received_at=_received(fields),
-        list_id=_list_id(fields),
-        headers=tuple((name, text_of(value)) for name, value in fields),
+        received_at=_received(header),
+        list_id=identifiers.list_id(header.first("list-id")),
+        headers=fields,
         text=text,
         html=html,
-        preview=bodies.preview_of(text, html),
-        attachments=tuple(content.attachments),
-        defects=tuple(dict.fromkeys(content.defects)),
+        preview=preview_of(text, html),
+        attachments=tuple(contents.attachments),
+        defects=defects.sentences(),
     )
+
+
+def headers_only(body: Body) -> tuple[tuple[str, str], ...]:
+    """The fields of a message in their order, decoded, without a look at what follows them."""
+    root = read_root(body, Defects())
+    return _texts(root)
 
 
 def decoded_pieces(body: Body, attachment: ParsedAttachment) -> Iterator[bytes]:
     """The decoded bytes of a part in pieces of up to a megabyte, for parts that are too large to hold."""
     if attachment.data is not None:
         return iter((attachment.data,))
-    return bodies.decoded_windows(body, attachment.start, attachment.end, attachment.encoding)
+    return transfer.decoded_windows(body, attachment.start, attachment.end, attachment.encoding)
 
 
-def _take(body: Body, part: Part, content: _Content) -> None:
-    if _is_text(part):
-        if part.end - part.start <= HELD_BYTES:
-            _take_text(body, part, content)
-            return
-        content.defects.append("text: too long to be shown, kept as an attachment")
-    content.attachments.append(_attachment(body, part))
+def _texts(root: Part) -> tuple[tuple[str, str], ...]:
+    charset = root.parameters.get("charset")
+    return tuple([(name, decoded(value, charset)) for name, value in root.header.fields])
 
 
-def _is_text(part: Part) -> bool:
-    """Whether the part is what the sender wrote (after RFC 8621 4.1.4)."""
-    if part.mime_type not in ("text/plain", "text/html") or part.disposition == "attachment":
-        return False
-    return part.index == 0 or (part.parent_type != "multipart/related" and part.filename is None)
-
-
-def _take_text(body: Body, part: Part, content: _Content) -> None:
-    raw = body[part.start : part.end]
-    data = bodies.decoded(raw, part.encoding)
-    text, defect = charsets.decode(data, part.parameters.get("charset"))
-    if defect:
-        content.defects.append(defect)
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if part.mime_type == "text/html":
-        content.htmls.append(text)
-        return
-    if part.parameters.get("format", "").lower() == "flowed":
-        text = bodies.unflowed(text, delete_space=part.parameters.get("delsp", "").lower() == "yes")
-    if bodies.holds_uuencoded(raw):
-        content.defects.append("uuencode: a file stands in the text")
-    content.texts.append(text)
-
-
-def _attachment(body: Body, part: Part) -> ParsedAttachment:
-    data: bytes | None = None
-    if part.end - part.start <= HELD_BYTES:
-        data = bodies.decoded(body[part.start : part.end], part.encoding)
-        size, digest = len(data), hashlib.sha256(data).digest()
-    else:
-        size, hashed = 0, hashlib.sha256()
-        for piece in bodies.decoded_windows(body, part.start, part.end, part.encoding):
-            size += len(piece)
-            hashed.update(piece)
-        digest = hashed.digest()
-    content_id = first(part.fields, "content-id")
-    is_inline = part.disposition != "attachment" and (
-        part.disposition == "inline" or (content_id is not None and part.parent_type == "multipart/related")
-    )
-    return ParsedAttachment(
-        filename=_filename(body, part),
-        mime_type=charsets.clean(part.mime_type),
-        content_id=unfolded(content_id).strip("<> ") or None if content_id else None,
-        is_inline=is_inline
-        and (part.mime_type.startswith(_SHOWN_MEDIA) or part.mime_type.startswith("text/")),
-        size_bytes=size,
-        sha256=digest,
-        start=part.start,
-        end=part.end,
-        encoding=part.encoding,
-        data=data,
-    )
-
-
-def _filename(body: Body, part: Part) -> str | None:
-    if part.filename:
-        return charsets.clean(" ".join(part.filename.split())) or None
-    if part.mime_type == "message/rfc822":
-        fields, _ = split_fields(body[part.start : min(part.end, part.start + 65536)].split(b"\n\n", 1)[0])
-        return f"{_text(fields, 'subject') or 'message'}.eml".replace("/", "-")
-    return None
-
-
-def _text(fields: Fields, name: str) -> str | None:
-    raw = first(fields, name)
-    return None if raw is None else text_of(raw)
-
-
-def _all_addresses(fields: Fields, name: str) -> tuple[Address, ...]:
+def _addresses(header: Header, name: str, charset: str | None) -> tuple[Address, ...]:
     """A field that stands twice (RFC 5322 3.6 forbids it) is read twice: nobody is dropped."""
-    values = [value for each, value in fields if each.lower() == name]
-    return tuple(address for value in values for address in parse_addresses(value))
+    values = header.all(name)
+    if len(values) < 2:
+        return parse_addresses(values[0], charset) if values else ()
+    found = (address for value in values for address in parse_addresses(value, charset))
+    return tuple(dict.fromkeys(found))
 
 
-def _message_id(fields: Fields) -> str | None:
-    raw = first(fields, "message-id")
-    if raw is None:
-        return None
-    text = unfolded(raw)
-    found = _BRACKETED.search(text)
-    value = found[1] if found else text.strip("<> \t")
-    value = "".join(value.split())
-    return value if value and len(value) <= 2000 else None
+def _references(header: Header, defects: Defects) -> tuple[str, ...]:
+    value = header.first("references")
+    if value and len(value) > identifiers.MAX_FIELD_CHARACTERS:
+        defects.add("references-too-long")
+    return identifiers.message_ids(value)
 
 
-def _ids(fields: Fields, name: str) -> tuple[str, ...]:
-    """The ids between angle brackets, in their order, each once (RFC 5322 3.6.4)."""
-    raw = first(fields, name)
-    if raw is None:
-        return ()
-    return tuple(dict.fromkeys("".join(found.split()) for found in _BRACKETED.findall(unfolded(raw))))
+def _date(header: Header, defects: Defects) -> tuple[str | None, datetime | None]:
+    value = header.first("date")
+    if not value:
+        defects.add("date-missing")
+        return None, None
+    text = decoded(value)
+    moment = parse_date(text)
+    if moment is None:
+        defects.add("date-invalid", f"{text[:80]!r} is not a date")
+    return text, moment
 
 
-def _received(fields: Fields) -> datetime | None:
-    raw = first(fields, "received")
-    return parse_date(unfolded(raw).rpartition(";")[2]) if raw is not None else None
-
-
-def _list_id(fields: Fields) -> str | None:
-    """RFC 2919 2: List-Id: an optional phrase, then the identifier between angle brackets."""
-    raw = first(fields, "list-id")
-    if raw is None:
-        return None
-    text = decode_words(unfolded(raw))
-    found = _BRACKETED.search(text)
-    value = (found[1] if found else text).strip().lower()
-    return charsets.clean(value[:500]) or None
-
-
-def _is_from_line(body: Body) -> bool:
-    return body[0:5] == b"From " or body[0:6] == b">From "
-
-
-def headers_only(head: bytes) -> list[tuple[str, str]]:
-    """The fields at the beginning of a message in their order, decoded."""
-    root, _, _ = structure.scan(head)
-    return [(name, text_of(value)) for name, value in root.fields]
+def _received(header: Header) -> datetime | None:
+    """RFC 5321 4.4: the date stands behind the last semicolon."""
+    value = header.first("received")
+    return parse_date(plain(value[-200:]).rpartition(";")[2]) if value else None
