@@ -160,3 +160,8 @@ def test_the_migrations_lead_to_the_schema_of_the_init_files(store: Store) -> No
 def test_the_schema_is_current_and_migrating_again_changes_nothing(store: Store) -> None:
     url = store.site.url("postgres")
     assert migrate(url) == schema_version(url) == int(sql.migrations()[-1][:4])
+
+
+def test_the_first_migration_is_what_make_sql_writes() -> None:
+    first = sql.read(f"migrations/{sql.migrations()[0]}")
+    assert first.partition("\n")[2] == "".join(sql.read(name) for name in sql.INIT_FILES)

@@ -45,7 +45,7 @@ def import_(
 
 async def _import(tenant: str, account: str, paths: list[Path]) -> tuple[Any, list[str]]:
     from postroom.blobs import Blobs
-    from postroom.errors import NotFound, SourceError
+    from postroom.errors import SourceError
     from postroom.store import accounts
     from postroom.sync.importer import import_source
     from postroom.sync.ingest import Tally
@@ -62,7 +62,7 @@ async def _import(tenant: str, account: str, paths: list[Path]) -> tuple[Any, li
                     tally = await import_source(
                         db, Blobs(chosen()), chosen(), owner, into, source, report=show
                     )
-            except (NotFound, SourceError) as error:
+            except SourceError as error:
                 if len(paths) == 1:
                     raise
                 reasons.append(str(error))

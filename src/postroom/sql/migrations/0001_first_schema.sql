@@ -1,4 +1,4 @@
--- The first schema: what the three init files made. Frozen; later changes have files of their own.
+-- The first schema: what the three init files make. Written by make sql.
 -- Postroom: extensions, roles, tables, constraints, row security, audit.
 -- Runs unchanged through psql and through a driver, as a superuser or as an administrator who may create roles.
 -- Rules of the schema: tenant_id leads every key and every foreign key; ids are UUIDs made by the program;
@@ -356,7 +356,7 @@ create table email_audit_log (
 
 -- The migration ledger: not tenants' data. -----------------------------------------------------------------------------
 
-create table if not exists email_schema_migrations (
+create table email_schema_migrations (
   version     integer primary key,
   name        text not null,
   checksum    text not null,
