@@ -2,9 +2,8 @@
 # Debian packages that the tests want. Installed when that is possible; else the suites that need them say so and skip.
 set -u
 missing=""
-for pair in dovecot:dovecot-imapd; do
-  program=${pair%%:*}
-  [ -x "/usr/sbin/$program" ] || missing="$missing ${pair##*:}"
+for pair in /usr/sbin/dovecot:dovecot-imapd /usr/lib/dovecot/pop3:dovecot-pop3d; do
+  [ -x "${pair%%:*}" ] || missing="$missing ${pair##*:}"
 done
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
