@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from math import lcm
 from typing import Any, Literal
 
+import pybase64
+
 from postroom.model import Body, ParsedAttachment
 
 MINIMUM_BYTES = 1024
@@ -24,6 +26,9 @@ MINIMUM_BYTES = 1024
 WINDOW_BYTES = 256 * 1024
 _LONGEST_LINE = 10_000
 """Base64 in longer lines than this (RFC 2045 6.8 allows 76) is cut only when it is one line."""
+
+_USUAL_LINE = 76
+"""What nearly everybody writes (RFC 2045 6.8), and a library writes at once."""
 
 FetchPieces = Callable[[bytes], Iterable[bytes]]
 """Gives the decoded bytes of the attachment with this SHA-256, in pieces of any size."""
@@ -81,12 +86,17 @@ class Skeleton:
 
 
 def cut(
-    body: Body, attachments: Sequence[ParsedAttachment], *, minimum_bytes: int = MINIMUM_BYTES
+    body: Body,
+    attachments: Sequence[ParsedAttachment],
+    *,
+    minimum_bytes: int = MINIMUM_BYTES,
+    proves: bool = True,
 ) -> tuple[Recipe | None, Skeleton]:
     """The recipe and the skeleton of a message; no recipe and the whole message where nothing can be cut.
 
     Of attachments that lie in each other the outermost that can be cut is. Every cut has been proved: the
-    encoder that will rebuild it gave the bytes that are there.
+    encoder that will rebuild it gave the bytes that are there. Who rebuilds the message anyway can do without
+    (`proves=False`): then only the lengths agree.
     """
     cuts: list[Cut] = []
     kept: list[tuple[int, int]] = []
@@ -94,7 +104,7 @@ def cut(
     for attachment in sorted(attachments, key=lambda each: (each.start, -each.end)):
         if attachment.start < position or attachment.size_bytes < minimum_bytes:
             continue
-        found = _cut_one(body, attachment, removed)
+        found = _cut_one(body, attachment, removed, proves=proves)
         if found is None:
             continue
         one, start, end = found
@@ -106,7 +116,9 @@ def cut(
     return (Recipe(cuts=tuple(cuts)) if cuts else None), skeleton
 
 
-def _cut_one(body: Body, attachment: ParsedAttachment, removed: int) -> tuple[Cut, int, int] | None:
+def _cut_one(
+    body: Body, attachment: ParsedAttachment, removed: int, *, proves: bool
+) -> tuple[Cut, int, int] | None:
     if attachment.encoding == "identity":
         start, end = attachment.start, attachment.end
         one = Cut(at=start - removed, sha256=attachment.sha256, encoding="identity")
@@ -120,17 +132,28 @@ def _cut_one(body: Body, attachment: ParsedAttachment, removed: int) -> tuple[Cu
     else:
         # Quoted-printable and uuencode have many spellings of the same bytes.
         return None
-    return (one, start, end) if _is_exact(body, attachment, one, start, end) else None
+    if not _can_be(body, attachment, one, start, end):
+        return None
+    return (one, start, end) if not proves or _is_exact(body, attachment, one, start, end) else None
 
 
-def _is_exact(body: Body, attachment: ParsedAttachment, one: Cut, start: int, end: int) -> bool:
-    """Whether the attachment, encoded again, is what lies between `start` and `end`."""
+def _can_be(body: Body, attachment: ParsedAttachment, one: Cut, start: int, end: int) -> bool:
+    """Whether the attachment, encoded again, is as long as what lies between `start` and `end`."""
     if (
         not 0 <= start < end <= len(body)
         or one.line_length > _LONGEST_LINE
         or (one.eol and not one.line_length)
     ):
         return False
+    length = attachment.size_bytes
+    if one.encoding == "base64":
+        length = (length + 2) // 3 * 4
+        length += (length - 1) // one.line_length * len(one.eol) if one.line_length else 0
+    return length == end - start
+
+
+def _is_exact(body: Body, attachment: ParsedAttachment, one: Cut, start: int, end: int) -> bool:
+    """Whether the attachment, encoded again, is what lies between `start` and `end`."""
     digest = None if attachment.data is not None else hashlib.sha256()
     pieces = [attachment.data] if attachment.data is not None else _decoded(body, one, start, end)
     position = start
@@ -180,7 +203,7 @@ def _decoded(body: Body, one: Cut, start: int, end: int) -> Iterator[bytes]:
     eol = one.eol.encode()
     lines, line = _rows_in_window(one), one.line_length + len(eol)
     for window in _windows(body, start, end, lines * line if eol else WINDOW_BYTES):
-        yield binascii.a2b_base64(window.replace(eol, b"") if eol else window)
+        yield pybase64.b64decode(window.replace(eol, b"") if eol else window, validate=True)
 
 
 # Rebuilding -------------------------------------------------------------------------------------------------
@@ -270,14 +293,19 @@ class Encoder:
             yield self._lines(len(self._held))
 
     def _lines(self, size: int) -> bytes:
-        text = binascii.b2a_base64(self._held[:size], newline=False)
+        text = _in_lines(bytes(self._held[:size]), self._cut.line_length, self._eol)
         del self._held[:size]
-        length = self._cut.line_length
-        if length:
-            text = self._eol.join(text[at : at + length] for at in range(0, len(text), length))
         before = self._eol if self._begun else b""
         self._begun = True
         return before + text
+
+
+def _in_lines(data: bytes, length: int, eol: bytes) -> bytes:
+    if length == _USUAL_LINE:
+        text = pybase64.encodebytes(data)[:-1]
+        return text if eol == b"\n" else text.replace(b"\n", eol)
+    text = pybase64.b64encode(data)
+    return eol.join([text[at : at + length] for at in range(0, len(text), length)]) if length else text
 
 
 def _rows_in_window(one: Cut) -> int:

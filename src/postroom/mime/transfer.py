@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Protocol
 
+import pybase64
+
 from postroom.model import Body, TransferEncoding
 
 WINDOW_BYTES = 1024 * 1024
@@ -34,9 +36,9 @@ def decoded(raw: bytes, encoding: TransferEncoding) -> bytes:
         return raw
     if encoding == "base64" and _is_padded_at_the_end_only(raw):
         try:
-            return binascii.a2b_base64(raw)
+            return pybase64.b64decode(raw.translate(None, b"\r\n"), validate=True)
         except binascii.Error:
-            pass  # the padding is missing
+            pass  # the padding is missing, or there is more than base64
     decoder = _DECODERS[encoding]()
     pieces = [decoder.feed(raw[at : at + _STEP_BYTES]) for at in range(0, len(raw), _STEP_BYTES)]
     return b"".join([*pieces, decoder.close()])
@@ -99,7 +101,7 @@ def _group(compact: bytes) -> bytes:
         return b""
     if len(compact) % 4 == 1:  # six bits of a byte whose others are lost
         compact = compact[:-1]
-    return binascii.a2b_base64(compact + b"=" * (-len(compact) % 4))
+    return pybase64.b64decode(compact + b"=" * (-len(compact) % 4), validate=True)
 
 
 class _Lines:

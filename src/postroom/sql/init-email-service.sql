@@ -37,6 +37,8 @@ begin
   if not exists (select from pg_roles where rolname = 'email_search') then
     create role email_search nologin noinherit nosuperuser nocreatedb nocreaterole nobypassrls;
   end if;
+  -- The pending list of the words' index is sorted in it: with less the index is written in several rounds.
+  alter role email_worker set work_mem = '8MB';
   execute format('grant email_owner, email_search to %I', current_user);
   execute format('revoke all on database %I from public', current_database());
   execute format('grant connect on database %I to email_owner, email_service, email_worker', current_database());
@@ -537,6 +539,15 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select t.tenant_id, t.name, t.created_at from public.email_tenants t order by t.name
 $$;
 
+-- For the first thousands of rows: the planner would go on planning for an empty table until autovacuum comes by, and
+-- the checks of foreign keys would read all of a tenant's rows.
+create function email_refresh_statistics() returns void
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  analyze (skip_locked) public.email_accounts, public.email_folders, public.email_blobs, public.email_messages,
+    public.email_placements, public.email_addresses, public.email_attachments, public.email_search_entries,
+    public.email_thread_links;
+$$;
+
 -- Search: row security would forbid the GIN index (@@ is not leakproof), so one function, owned by a role that reads
 -- the search entries of everybody, filters the tenant first and gives ids only. -----------------------------------------
 
@@ -697,10 +708,10 @@ reset role;
 revoke create on schema public from email_search;
 
 set role email_owner;
-revoke all on function email_tenant_create(uuid, text, uuid, bigint), email_tenant_named(text), email_tenant_list()
-  from public;
+revoke all on function email_tenant_create(uuid, text, uuid, bigint), email_tenant_named(text), email_tenant_list(),
+  email_refresh_statistics() from public;
 revoke all on function email_count_placed(), email_count_removed(), email_count_changed() from public;
-grant execute on function email_tenant_named(text), email_tenant_list() to email_worker;
+grant execute on function email_tenant_named(text), email_tenant_list(), email_refresh_statistics() to email_worker;
 
 -- What the search function looks at, and not a column more.
 grant select (tenant_id, message_id, account_id, received_at, size_bytes, words) on email_search_entries to email_search;

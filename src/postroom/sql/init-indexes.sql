@@ -125,8 +125,6 @@ create index idx_email_audit_log_at on email_audit_log using brin (at);
 -- The name of a tenant is unique. Only operators may make one, so the clash tells no tenant anything.
 create unique index idx_email_tenants_name on email_tenants (name);
 
--- Statistics: the planner must know how common a word is.
-alter table email_search_entries alter column words set statistics 400;
-analyze email_accounts, email_folders, email_messages, email_placements, email_addresses, email_attachments, email_blobs,
-  email_search_entries, email_thread_links;
+-- Nothing is analysed here: a table that was analysed empty is planned for as empty. email_refresh_statistics() does it
+-- after the first mail.
 reset role;

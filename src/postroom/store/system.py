@@ -53,3 +53,8 @@ async def tenants(tx: SystemTx) -> list[Tenant]:
 async def server_version(tx: SystemTx) -> str:
     """Such as 17.10."""
     return (await tx.rows(QUERIES.server_version))[0]["version"]
+
+
+async def refresh_statistics(tx: SystemTx) -> None:
+    """Tell the planner how large the tables have become."""
+    await tx.rows(QUERIES.refresh_statistics)

@@ -11,6 +11,7 @@ from postroom.model import Account, Folder, FolderState, SourceFolder, TenantId
 from postroom.settings import Settings
 from postroom.store import accounts, changes, folders, placements, quarantine
 from postroom.store.database import Database
+from postroom.sync import statistics
 from postroom.sync.batches import Batch, batches
 from postroom.sync.ingest import Arrival, Tally, ingest
 from postroom.sync.plan import Fetch, Forget, Hold, Reflag, Restart, plan
@@ -40,6 +41,7 @@ class AccountSync:
         self._tenant_id = tenant_id
         self._account = account
         self._source = source
+        self._batches = 0
 
     async def run(self, *, accept_empty: bool = False, report: Report = lambda *_: None) -> Tally:
         """Compare and mend every folder. Raises SourceError where the server cannot be gone on with."""
@@ -137,6 +139,8 @@ class AccountSync:
             messages, max_messages=self._settings.batch_messages, max_bytes=self._settings.batch_bytes
         ):
             tally.add(await self._keep(folder, uidvalidity, batch))
+            self._batches += 1
+            await statistics.refresh(self._db, self._batches)
             done += len(batch.prepared) + len(batch.unreadable)
             report(folder.name, done, len(wanted))
         return tally

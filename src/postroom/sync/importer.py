@@ -10,6 +10,7 @@ from postroom.model import Account, Folder, RawMessage, SourceFolder, TenantId
 from postroom.settings import Settings
 from postroom.store import folders
 from postroom.store.database import Database
+from postroom.sync import statistics
 from postroom.sync.batches import batches
 from postroom.sync.ingest import Arrival, Tally, ingest
 from postroom.wire.detect import FileSource
@@ -33,6 +34,7 @@ async def import_source(
     began = time.monotonic()
     tally = Tally()
     known: dict[str, Folder] = {}
+    count = 0
     for listed in source.folders():
         messages = source.messages(listed)
         async for batch in batches(
@@ -49,6 +51,8 @@ async def import_source(
                     Arrival(prepared=each, places=_places(each.raw, listed, known)) for each in batch.prepared
                 ]
                 tally.add(await ingest(tx, blobs, account, arrivals, {listed.name: batch.unreadable}))
+            count += 1
+            await statistics.refresh(db, count)
             report(source.done_bytes, source.size_bytes)
     tally.seconds = time.monotonic() - began
     return tally

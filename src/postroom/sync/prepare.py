@@ -38,13 +38,11 @@ def prepare(raw: RawMessage) -> Prepared:
     body = raw.body
     parsed = parse(body)
     content_hash = _sha256(_windows(body))
-    found, skeleton = recipe.cut(body, parsed.attachments)
     blobs: dict[bytes, bytes | Callable[[], Iterator[bytes]]] = {}
     for part in parsed.attachments:
         held = part.data if part.data is not None and len(part.data) <= HELD_BYTES else None
         blobs[part.sha256] = held if held is not None else partial(decoded_pieces, body, part)
-    if found is not None and not _is_rebuilt(content_hash, skeleton, found, blobs):
-        found = None
+    found, skeleton = _cut(body, parsed, content_hash, blobs)
     if found is None:
         raw_blob = content_hash
         blobs[raw_blob] = body[0 : len(body)] if len(body) <= HELD_BYTES else partial(_windows, body)
@@ -69,19 +67,26 @@ def prepare(raw: RawMessage) -> Prepared:
     )
 
 
-def _is_rebuilt(
+def _cut(
+    body: Body,
+    parsed: ParsedMessage,
     content_hash: bytes,
-    skeleton: recipe.Skeleton,
-    found: recipe.Recipe,
     blobs: dict[bytes, bytes | Callable[[], Iterator[bytes]]],
-) -> bool:
-    """Put it together again before anything is stored: else the message stays whole."""
+) -> tuple[recipe.Recipe | None, recipe.Skeleton]:
+    """Cut the attachments out, and put the message together again before anything is stored.
+
+    The message made again tells whether all was right; else each cut must prove itself, or stay.
+    """
 
     def fetch(sha256: bytes) -> Iterator[bytes]:
         content = blobs[sha256]
         return iter((content,)) if isinstance(content, bytes) else content()
 
-    return recipe.verified(content_hash, skeleton.pieces(), found, fetch)
+    for proves in (False, True):
+        found, skeleton = recipe.cut(body, parsed.attachments, proves=proves)
+        if found is None or recipe.verified(content_hash, skeleton.pieces(), found, fetch):
+            return found, skeleton
+    return None, skeleton
 
 
 def _sha256(pieces: Iterator[bytes]) -> bytes:

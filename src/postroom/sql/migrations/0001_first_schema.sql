@@ -38,6 +38,8 @@ begin
   if not exists (select from pg_roles where rolname = 'email_search') then
     create role email_search nologin noinherit nosuperuser nocreatedb nocreaterole nobypassrls;
   end if;
+  -- The pending list of the words' index is sorted in it: with less the index is written in several rounds.
+  alter role email_worker set work_mem = '8MB';
   execute format('grant email_owner, email_search to %I', current_user);
   execute format('revoke all on database %I from public', current_database());
   execute format('grant connect on database %I to email_owner, email_service, email_worker', current_database());
@@ -538,6 +540,15 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select t.tenant_id, t.name, t.created_at from public.email_tenants t order by t.name
 $$;
 
+-- For the first thousands of rows: the planner would go on planning for an empty table until autovacuum comes by, and
+-- the checks of foreign keys would read all of a tenant's rows.
+create function email_refresh_statistics() returns void
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  analyze (skip_locked) public.email_accounts, public.email_folders, public.email_blobs, public.email_messages,
+    public.email_placements, public.email_addresses, public.email_attachments, public.email_search_entries,
+    public.email_thread_links;
+$$;
+
 -- Search: row security would forbid the GIN index (@@ is not leakproof), so one function, owned by a role that reads
 -- the search entries of everybody, filters the tenant first and gives ids only. -----------------------------------------
 
@@ -698,10 +709,10 @@ reset role;
 revoke create on schema public from email_search;
 
 set role email_owner;
-revoke all on function email_tenant_create(uuid, text, uuid, bigint), email_tenant_named(text), email_tenant_list()
-  from public;
+revoke all on function email_tenant_create(uuid, text, uuid, bigint), email_tenant_named(text), email_tenant_list(),
+  email_refresh_statistics() from public;
 revoke all on function email_count_placed(), email_count_removed(), email_count_changed() from public;
-grant execute on function email_tenant_named(text), email_tenant_list() to email_worker;
+grant execute on function email_tenant_named(text), email_tenant_list(), email_refresh_statistics() to email_worker;
 
 -- What the search function looks at, and not a column more.
 grant select (tenant_id, message_id, account_id, received_at, size_bytes, words) on email_search_entries to email_search;
@@ -869,10 +880,8 @@ create index idx_email_audit_log_at on email_audit_log using brin (at);
 -- The name of a tenant is unique. Only operators may make one, so the clash tells no tenant anything.
 create unique index idx_email_tenants_name on email_tenants (name);
 
--- Statistics: the planner must know how common a word is.
-alter table email_search_entries alter column words set statistics 400;
-analyze email_accounts, email_folders, email_messages, email_placements, email_addresses, email_attachments, email_blobs,
-  email_search_entries, email_thread_links;
+-- Nothing is analysed here: a table that was analysed empty is planned for as empty. email_refresh_statistics() does it
+-- after the first mail.
 reset role;
 -- Postroom: what an operator looks at. Connections, long queries, bloat; safe on an empty and on a busy server.
 --

@@ -14,3 +14,6 @@ from email_tenant_list()
 
 -- name: server_version
 select split_part(current_setting('server_version'), ' ', 1) as version
+
+-- name: refresh_statistics
+select email_refresh_statistics()
