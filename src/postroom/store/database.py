@@ -35,6 +35,12 @@ class _Transaction:
         with translated(query.name):
             return (await self.__connection.execute(query.text.encode(), parameters or None)).rowcount
 
+    @asynccontextmanager
+    async def _unawaited(self) -> AsyncIterator[None]:
+        with translated("a batch of statements"):
+            async with self.__connection.pipeline():
+                yield
+
 
 class TenantTx(_Transaction):
     """A transaction of one tenant. Only `Database.tenant` makes one."""
@@ -54,6 +60,15 @@ class TenantTx(_Transaction):
     async def run(self, query: Query, /, **parameters: Any) -> int:
         """Run a statement; how many rows it touched."""
         return await self._run(query, parameters | {"tenant_id": self._tenant_id})
+
+    @asynccontextmanager
+    async def unawaited(self) -> AsyncIterator[None]:
+        """Inside, `run` sends and goes on, so that the server works while the next statement is made ready.
+
+        It knows nothing of rows touched there; an error comes out at the end.
+        """
+        async with self._unawaited():
+            yield
 
 
 class SystemTx(_Transaction):

@@ -55,7 +55,7 @@ async def taken_keys(tx: TenantTx, account_id: AccountId, keys: Iterable[str]) -
 
 
 async def insert(tx: TenantTx, account_id: AccountId, new: Sequence[NewMessage]) -> None:
-    """Store the messages and their addresses, a column at a time: one statement for the whole batch."""
+    """Store the messages, a column at a time: one statement for the whole batch."""
     await tx.run(
         QUERIES.insert,
         account_id=account_id,
@@ -94,10 +94,10 @@ async def insert(tx: TenantTx, account_id: AccountId, new: Sequence[NewMessage])
         ],
         defects=[array_literal(each.parsed.defects) for each in new],
     )
-    await _insert_addresses(tx, new)
 
 
-async def _insert_addresses(tx: TenantTx, new: Sequence[NewMessage]) -> None:
+async def insert_addresses(tx: TenantTx, new: Sequence[NewMessage]) -> None:
+    """Store who wrote them, and to whom. The messages are there already."""
     rows = [
         (message.id, role, position, address.name or None, address.address.lower(), _domain(address.address))
         for message in new

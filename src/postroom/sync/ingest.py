@@ -108,8 +108,6 @@ async def _store(
                 raw_recipe=prepared.recipe.to_json() if prepared.recipe else None,
             )
         )
-    await messages.insert(tx, account.id, rows)
-    await attachments.insert(tx, _attachments(new, stored))
     entries = [
         search.Entry(
             message_id=message_id,
@@ -120,9 +118,14 @@ async def _store(
         )
         for message_id, arrival in new
     ]
-    await search.insert(tx, account.id, entries)
-    await changes.append(tx, account.id, modseq, "created", "message", [message_id for message_id, _ in new])
-    await changes.append(tx, account.id, modseq, "updated", "message", moved)
+    async with tx.unawaited():
+        await messages.insert(tx, account.id, rows)
+        await search.insert(tx, account.id, entries)
+        await messages.insert_addresses(tx, rows)
+        await attachments.insert(tx, _attachments(new, stored))
+        created = [message_id for message_id, _ in new]
+        await changes.append(tx, account.id, modseq, "created", "message", created)
+        await changes.append(tx, account.id, modseq, "updated", "message", moved)
 
 
 async def _keep_bytes(tx: TenantTx, blobs: Blobs, prepared: Sequence[Prepared]) -> dict[bytes, StoredBlob]:
