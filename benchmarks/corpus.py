@@ -71,7 +71,7 @@ class _Parent:
 
 
 @cache
-def _people(seed: int) -> tuple[tuple[str, str], ...]:
+def people(seed: int = 1) -> tuple[tuple[str, str], ...]:
     """3,000 correspondents at 120 domains."""
     rng = Random(f"{seed}/people")
     domains = [f"{words.rare(rng, seed)}.{rng.choice(('example', 'test'))}" for _ in range(120)]
@@ -118,13 +118,13 @@ class _Writer:
         return SampleMessage(raw=raw, folder=folder, flags=frozenset(flags), received_at=at, kind="bulk")
 
     def _head(self, number: int, at: datetime) -> str:
-        rng, people = self._rng, _people(self._seed)
+        rng, known = self._rng, people(self._seed)
         # The square makes a few of them write most of the mail.
-        name, address = people[int(rng.random() ** 2 * len(people))]
+        name, address = known[int(rng.random() ** 2 * len(known))]
         domain = address.partition("@")[2]
         message_id = f"{rng.getrandbits(64):016x}.{number}@{domain}"
         reply, subject = self._thread(message_id)
-        copies = [rng.choice(people) for _ in range(rng.choice((0, 0, 0, 1, 2, 5)))]
+        copies = [rng.choice(known) for _ in range(rng.choice((0, 0, 0, 1, 2, 5)))]
         others = ",\n ".join(f"{who} <{where}>" for who, where in copies)
         listed = f"List-Id: <talk.{domain}>\nList-Unsubscribe: <https://{domain}/leave/{number}>\n"
         return (

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from benchmarks import corpus
 from benchmarks.measure import Line, alternated, median
-from benchmarks.places import BenchStore, bench_store
+from benchmarks.places import EMAIL, BenchStore, bench_store, filled_store, mailbox_maildir
 from postroom.blobs import Blobs
 from postroom.model import RawMessage, SourceFolder, TenantId
 from postroom.store import accounts, folders, system
@@ -80,7 +80,7 @@ async def _ingest(store: BenchStore, letters: Sequence[Prepared]) -> tuple[Tenan
         async with db.system() as tx:
             tenant_id = (await system.tenant_named(tx, name)).id
         async with db.tenant(tenant_id) as tx:
-            account = await accounts.ensure(tx, "sam@postroom.example")
+            account = await accounts.ensure(tx, EMAIL)
             inbox = (await folders.ensure(tx, account.id, [SourceFolder(name="INBOX", type="inbox")]))[
                 "INBOX"
             ]
@@ -138,8 +138,17 @@ def _column(name: str, table: str, other: UUID) -> sql.Composable:
     return sql.Identifier(name)
 
 
-def bytes_a_message(store: BenchStore, what: str) -> list[Line]:
-    """P8, of everything in a store: what the database takes, without attachments, against text and HTML."""
+def stored_bytes(count: int = 20_000) -> list[Line]:
+    """P8, of the mailbox with attachments, and of ten tenants without."""
+    with bench_store() as store:
+        store.cli("import", "-t", store.tenant(), "-a", EMAIL, str(mailbox_maildir(count)))
+        lines = _bytes_a_message(store, f"{count:,} with attachments")
+    with filled_store() as store:
+        return lines + _bytes_a_message(store, "200,000 without attachments")
+
+
+def _bytes_a_message(store: BenchStore, what: str) -> list[Line]:
+    """What the database takes, less the attachments' own bytes, against text and HTML."""
     with store.connect("postgres") as connection:
         row = connection.execute(
             "select count(*), sum(coalesce(octet_length(text_body), 0) + coalesce(octet_length(html_body), 0))"

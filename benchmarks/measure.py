@@ -120,6 +120,13 @@ def is_there(program: str) -> bool:
     return shutil.which(program) is not None
 
 
+def version(program: str) -> str:
+    """What a program calls itself: `isync 1.4.4`."""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+    said = (done.stdout.strip() or done.stderr.strip() or "?").splitlines()[0]
+    return said if program in said else f"{program} {said}"
+
+
 def machine() -> str:
     """`2 cores of AMD EPYC, 24 GB, Linux 6.1, Python 3.11.7`"""
     lines = Path("/proc/cpuinfo").read_text().splitlines()

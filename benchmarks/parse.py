@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import email
 import email.policy
-import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import fast_mail_parser
 
+from benchmarks.measure import Line, alternated, median
 from postroom.mime.parse import parse
 from postroom.sample import generate
-
-ROUNDS = 5
 
 
 def _with(policy: object) -> Callable[[bytes], object]:
@@ -39,23 +38,32 @@ def _rate(read: Callable[[bytes], object], letters: list[bytes]) -> float:
     return len(letters) / (time.process_time() - began)
 
 
-def main() -> None:
+def parsed(rounds: int) -> list[Line]:
+    """P5."""
     letters = [each.raw for each in generate(1000, 1)]
-    readers = {
+    readers: dict[str, Callable[[bytes], object]] = {
         "postroom": parse,
         "policy.default": _with(email.policy.default),
         "compat32": _with(email.policy.compat32),
         "fast-mail-parser": fast_mail_parser.parse_email,
     }
-    rates: dict[str, list[float]] = {name: [] for name in readers}
-    for _ in range(ROUNDS):
-        for name, read in readers.items():
-            rates[name].append(_rate(read, letters))
-    ours = statistics.median(rates["postroom"])
-    for name, found in rates.items():
-        middle = statistics.median(found)
-        print(f"P5 {name:16} {middle:8.0f} messages a CPU second   postroom is {ours / middle:.1f} times")
+    rates = alternated(rounds, **{name: partial(_rate, read, letters) for name, read in readers.items()})
+    mine = median(rates.pop("postroom"))
+    goals = {"policy.default": 8.0}
+    return [
+        Line(
+            "P5",
+            f"messages parsed in a CPU second, against {name}",
+            f"{mine:,.0f}",
+            f"{median(found):,.0f}",
+            f"{mine / median(found):.1f}",
+            f"≥ {goals[name]:g}" if name in goals else "",
+            mine / median(found) >= goals[name] if name in goals else None,
+        )
+        for name, found in rates.items()
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    for line in parsed(5):
+        print(line)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import corpus
+from postroom import sql
 from postroom.ops.cluster import Cluster
 from postroom.sample import write_maildir, write_mbox
 from tests.support.dovecot import Dovecot
@@ -21,29 +23,32 @@ CORPORA = Path(os.environ.get("POSTROOM_BENCH_DIR", "/tmp/postroom-bench"))
 
 
 def mailbox_maildir(count: int = 20_000) -> Path:
-    return _made(CORPORA / f"mailbox-{count}", lambda path: write_maildir(path, corpus.mailbox(count)))
+    return made(Path(f"mailbox-{count}"), lambda path: write_maildir(path, corpus.mailbox(count)))
 
 
 def mailbox_mbox(count: int) -> Path:
-    return _made(CORPORA / f"mailbox-{count}.mbox", lambda path: write_mbox(path, corpus.mailbox(count)))
+    return made(Path(f"mailbox-{count}.mbox"), lambda path: write_mbox(path, corpus.mailbox(count)))
 
 
 def tenant_maildirs() -> dict[str, Path]:
     """200,000 messages in ten Maildirs, by tenant, the largest first."""
     return {
-        name: _made(CORPORA / "tenants" / name, lambda path, mail=mail: write_maildir(path, mail))
+        name: made(Path("tenants") / name, lambda path, mail=mail: write_maildir(path, mail))
         for name, mail in corpus.tenants().items()
     }
 
 
-def _made(path: Path, make: object) -> Path:
-    """Made once, under another name until it is whole."""
+def made(name: Path, make: Callable[[Path], object]) -> Path:
+    """A corpus below our folder: made once, under another name until it is whole."""
+    path = CORPORA / name
     if not path.exists():
+        CORPORA.mkdir(exist_ok=True)
+        CORPORA.chmod(0o755)
         path.parent.mkdir(parents=True, exist_ok=True)
         print(f"  making {path} …", file=sys.stderr, flush=True)
         half = path.with_name(path.name + ".half")
         shutil.rmtree(half, ignore_errors=True)
-        make(half)  # type: ignore[operator]
+        make(half)
         half.rename(path)
     return path
 
@@ -70,6 +75,36 @@ def bench_store() -> Iterator[BenchStore]:
     finally:
         Cluster(home / "home").stop()
         shutil.rmtree(home, ignore_errors=True)
+
+
+EMAIL = "sam@postroom.example"
+
+
+@contextmanager
+def filled_store() -> Iterator[BenchStore]:
+    """200,000 messages in ten tenants. Kept for the next run, unless the schema has changed meanwhile."""
+    stamp = hashlib.sha256("".join(map(sql.read, sql.INIT_FILES)).encode()).hexdigest()[:12]
+    home = CORPORA / f"store-{stamp}"
+    done = home / "filled"
+    if not done.exists():
+        for other in CORPORA.glob("store-*"):
+            Cluster(other / "home").stop()
+            shutil.rmtree(other)
+        home.mkdir(parents=True)
+        home.chmod(0o755)
+    store = BenchStore(home / "home")
+    try:
+        if not done.exists():
+            for name, maildir in tenant_maildirs().items():
+                print(f"  filling tenant {name} …", file=sys.stderr, flush=True)
+                store.cli("tenant", "create", name)
+                store.cli("import", "-t", name, "-a", EMAIL, str(maildir))
+            with store.connect("postgres") as connection:
+                connection.execute("vacuum (analyze)")
+            done.touch()
+        yield store
+    finally:
+        Cluster(store.home).stop()
 
 
 def serve(server: Dovecot, user: str, maildir: Path) -> None:

@@ -96,9 +96,14 @@ def test_a_wrong_password_and_an_unknown_certificate_are_said(store: Store, dove
     assert "wrong" not in done.stderr.replace("wrong password", "")
 
 
+MESSAGES = int(os.environ.get("POSTROOM_TEST_MESSAGES", "1500"))
+"""The whole proof takes 20,000 and more kills: POSTROOM_TEST_MESSAGES=20000 POSTROOM_TEST_KILLS=20 pytest -k kill_9"""
+KILLS = int(os.environ.get("POSTROOM_TEST_KILLS", "6"))
+
+
 def test_kill_9_at_any_moment_loses_and_doubles_nothing(store: Store, dovecot: Dovecot) -> None:
     """Program and server in turn; the last run completes. Then the store holds the server's messages, once each."""
-    _fill(dovecot, 1500, 9)
+    _fill(dovecot, MESSAGES, 9)
     tenant = _account(store, dovecot, "alice")
     rng = random.Random(5)
     env = os.environ | {"POSTROOM_HOME": str(store.home), "POSTROOM_CA_FILE": str(dovecot.ca_file)}
@@ -113,7 +118,7 @@ def test_kill_9_at_any_moment_loses_and_doubles_nothing(store: Store, dovecot: D
         "-a",
         EMAIL,
     ]
-    for attempt in range(6):
+    for attempt in range(KILLS):
         running = subprocess.Popen(program, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.5 + rng.random() * 1.2)
         pid = Cluster(store.home).status().pid
@@ -131,8 +136,8 @@ def test_kill_9_at_any_moment_loses_and_doubles_nothing(store: Store, dovecot: D
             " where t.name = %s and p.vanished_at is null and not m.is_deleted",
             [tenant],
         ).fetchone()
-    different = len({each.raw.replace(b"\n", b"\r\n") for each in generate(1500, 9)})
-    assert row == (1500, 1500, different)
+    different = len({each.raw.replace(b"\n", b"\r\n") for each in generate(MESSAGES, 9)})
+    assert row == (MESSAGES, MESSAGES, different)
 
 
 def test_a_renumbered_folder_is_matched_again_and_nothing_is_stored_twice(
