@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from postroom.errors import ServerMisbehaved
+from postroom.errors import ServerMisbehaved, SourceError
 from postroom.model import Body, RawMessage, Unreadable
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_replies import Fetched, Reply, fetched, sequence_set
@@ -47,7 +47,11 @@ class BodyReader:
     def _batch(self, uids: Sequence[int]) -> Iterator[RawMessage | Unreadable]:
         found: dict[int, RawMessage] = {}
         unreadable: dict[int, str] = {}
-        self._collect(uids, found, unreadable)
+        try:
+            self._collect(uids, found, unreadable)
+        except SourceError:
+            yield from (found[uid] for uid in uids if uid in found)  # what came before the end is kept
+            raise
         for uid in uids:
             if uid in found:
                 yield found.pop(uid)
