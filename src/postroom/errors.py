@@ -92,7 +92,8 @@ class CertificateRefused(SourceError):
 
 
 class ConnectionFailed(SourceError):
-    """{where} cannot be reached: {reason}. What was stored until then is kept; the next run goes on from there."""
+    """{where} cannot be reached: {reason}. What was stored until then is kept; the next run goes on from there.
+    {mend}"""
 
     exit_code = 6
 

@@ -68,6 +68,57 @@ def test_a_literal_that_breaks_off_or_is_too_long_costs_only_itself(
 )
 def test_a_wrong_host_is_said_and_mended_by_naming_the_right_one(store: Store, host: str, says: str) -> None:
     tenant = _account(store, free_ports(1)[0], host)
-    _one_sentence(_sync(store, tenant), 6, host, says, "the next run")
+    _one_sentence(_sync(store, tenant), 6, host, says, "the next run", "Check the host and the port")
     state = next(row for row in store.json("status")["accounts"] if row["tenant"] == tenant)["state"]
     assert says in state
+
+
+STEEP = [
+    "INBOX",
+    "../../etc",
+    "/etc/passwd",
+    "a/../../b",
+    "..",
+    "INBOX/0000001.eml",
+    "con\\..\\aux",
+    "a/./b",
+    "~",
+    "-rf",
+]
+
+
+@pytest.fixture(scope="module")
+def steep(store: Store) -> str:
+    """A tenant with a message in each of the steep folders."""
+    with HostileImap() as server:
+        tenant = _account(store, server.port)
+        for name, letter in zip(STEEP, generate(len(STEEP), 4), strict=True):
+            escaped = name.replace("\\", "\\\\").encode()
+            server.listing = b'* LIST (\\HasNoChildren) "/" "%s"\r\n' % escaped
+            server.messages = {1: letter.raw}
+            assert store.json("sync", "-t", tenant, "-a", EMAIL)["stored"] == 1
+    return tenant
+
+
+@pytest.mark.parametrize("kind", ["maildir", "mbox", "eml"])
+def test_a_folder_named_like_a_path_keeps_its_name_and_goes_nowhere_else(
+    store: Store, steep: str, tmp_path: Path, kind: str
+) -> None:
+    assert _names(store, steep) == set(STEEP)
+    place = tmp_path / "one" / "two" / "three"
+    place.mkdir(parents=True)
+    store.cli("export", "-t", steep, "-a", EMAIL, "-f", kind, str(place / "out"))
+    beside = {each for each in tmp_path.rglob("*") if not each.is_relative_to(place / "out")}
+    assert beside == {tmp_path / "one", tmp_path / "one" / "two", place}
+    again = store.tenant()
+    assert store.json("import", "-t", again, "-a", EMAIL, str(place / "out"))["stored"] == len(STEEP)
+    if kind == "maildir":
+        assert _names(store, again) == {"/".join(filter(None, name.split("/"))) for name in STEEP}
+
+
+def _names(store: Store, tenant: str) -> set[str]:
+    with store.connect("postgres") as connection:
+        question = (
+            "select f.name from email_folders f join email_tenants t using (tenant_id) where t.name = %s"
+        )
+        return {name for (name,) in connection.execute(question, [tenant])}

@@ -26,6 +26,7 @@ HELD_TOGETHER_BYTES = 4 * HELD_BYTES
 """Once the replies to one command fill this much memory, all but small literals go to files."""
 T = TypeVar("T")
 
+_CHECK = "Check the host and the port: postroom account add --help."
 _SMALL_BYTES = 64 * 2**10
 _PIECE_BYTES = 2**20
 
@@ -146,7 +147,7 @@ class ImapConnection:
         try:
             made = socket.create_connection((self._host, port), self._timeout_seconds)
         except (OSError, UnicodeError) as error:
-            raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
+            raise ConnectionFailed(where=self.where, reason=self._reason(error), mend=_CHECK) from error
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return made
 
