@@ -166,7 +166,8 @@ class ClusterError(PostroomError):
 
 
 class Partial(PostroomError):
-    """{done} stored; {failed} could not be read and are kept in quarantine: postroom status shows why."""
+    """Messages that could not be read: {failed}. They are in quarantine; the next run tries them again.
+    See why: postroom status."""
 
     exit_code = 9
 

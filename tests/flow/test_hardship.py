@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -54,7 +55,7 @@ def test_a_literal_that_breaks_off_or_is_too_long_costs_only_itself(
     with HostileImap(_numbered(20), tricks={10: trick}) as server:
         tenant = _account(store, server.port)
         done = _sync(store, tenant)
-        assert (done.returncode, says in done.stderr + done.stdout) == (exit_code, True), done
+        _one_sentence(done, exit_code, says, "the next run")
         assert _count(store, tenant) == stays  # the server sends 1 to 9 before it comes to 10
         server.tricks.clear()
         assert store.json("sync", "-t", tenant, "-a", EMAIL)["stored"] == 20 - stays
@@ -122,3 +123,79 @@ def _names(store: Store, tenant: str) -> set[str]:
             "select f.name from email_folders f join email_tenants t using (tenant_id) where t.name = %s"
         )
         return {name for (name,) in connection.execute(question, [tenant])}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("mail.mbox", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01" + bytes(200), "it is a JPEG picture"),
+        ("mail.mbox", b"", "the file is empty"),
+        ("letter.eml", b"", "the file is empty"),
+        ("mail.mbox", None, "there is no such file or folder"),
+    ],
+)
+def test_what_is_no_mail_is_refused_by_name_and_stores_nothing(
+    store: Store, tmp_path: Path, name: str, content: bytes | None, says: str
+) -> None:
+    tenant, path = store.tenant(), tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    done = store.cli("import", "-t", tenant, "-a", EMAIL, str(path), check=False)
+    _one_sentence(done, 4, str(path), says, "Name an mbox file")
+    assert _count(store, tenant) == 0
+    path.write_bytes(next(iter(generate(1, 5))).raw)
+    path = path.rename(tmp_path / "right.eml")
+    assert store.json("import", "-t", tenant, "-a", EMAIL, str(path))["stored"] == 1
+
+
+def test_a_file_that_cannot_be_read_costs_only_itself_until_it_can(store: Store, tmp_path: Path) -> None:
+    tenant, box = store.tenant(), tmp_path / "box"
+    box.mkdir()
+    letters = [each.raw for each in generate(9, 6)]
+    for number, letter in enumerate(letters):
+        (box / f"{number}.eml").write_bytes(letter)
+    (box / "3.eml").unlink()
+    (box / "3.eml").symlink_to(tmp_path / "nowhere")
+    (box / "6.eml").unlink()
+    os.mkfifo(box / "6.eml")
+    (box / "folder.eml").mkdir()
+    done = store.cli("import", "-t", tenant, "-a", EMAIL, str(box), check=False)
+    _one_sentence(done, 9, "could not be read: 2", "postroom status")
+    troubles = {row["origin"]: row["reason"] for row in _troubles(store, tenant)}
+    assert troubles == {
+        str(box / "3.eml"): "No such file or directory",
+        str(box / "6.eml"): "it is a named pipe, not a file",
+    }
+    for number in (3, 6):
+        (box / f"{number}.eml").unlink()
+        (box / f"{number}.eml").write_bytes(letters[number])
+    tally = store.json("import", "-t", tenant, "-a", EMAIL, str(box))
+    assert (tally["stored"], tally["already_there"]) == (2, 7)
+    assert _troubles(store, tenant) == []
+
+
+def _troubles(store: Store, tenant: str) -> list[dict[str, str]]:
+    with store.connect("postgres") as connection:
+        question = (
+            "select origin, reason from email_quarantine q join email_tenants t using (tenant_id)"
+            " where t.name = %s and resolved_at is null"
+        )
+        rows = connection.execute(question, [tenant]).fetchall()
+    return [{"origin": origin, "reason": reason} for origin, reason in rows]
+
+
+@pytest.mark.parametrize("kind", ["import", "sync", "export"])
+@pytest.mark.parametrize("missing", ["tenant", "account"])
+def test_a_tenant_or_account_that_is_not_there_is_named(
+    store: Store, tmp_path: Path, kind: str, missing: str
+) -> None:
+    tenant = "nobody" if missing == "tenant" else store.tenant()
+    paths = {"import": ["/nothing"], "sync": [], "export": [str(tmp_path / "out")]}[kind]
+    done = store.cli(kind, "-t", tenant, "-a", "who@example.test", *paths, check=False)
+    if (kind, missing) == ("import", "account"):  # import makes the account, but not for nothing
+        _one_sentence(done, 4, "/nothing")
+        assert store.json("account", "list", "-t", tenant)["items"] == []
+        return
+    name = tenant if missing == "tenant" else "who@example.test"
+    _one_sentence(done, 3, f"no {missing} '{name}'", f"postroom {missing}")
+    assert list(tmp_path.iterdir()) == []

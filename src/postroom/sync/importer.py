@@ -8,7 +8,7 @@ from collections.abc import Callable
 from postroom.blobs import Blobs
 from postroom.model import Account, Folder, RawMessage, SourceFolder, TenantId
 from postroom.settings import Settings
-from postroom.store import folders
+from postroom.store import folders, quarantine
 from postroom.store.database import Database
 from postroom.sync.batches import batches
 from postroom.sync.ingest import Arrival, Tally, ingest
@@ -49,6 +49,9 @@ async def import_source(
                     Arrival(prepared=each, places=_places(each.raw, listed, known)) for each in batch.prepared
                 ]
                 tally.add(await ingest(tx, blobs, account, arrivals, {listed.name: batch.unreadable}))
+                await quarantine.resolve(
+                    tx, account.id, listed.name, [each.raw.where for each in batch.prepared]
+                )
             report(source.done_bytes, source.size_bytes)
     tally.seconds = time.monotonic() - began
     return tally
