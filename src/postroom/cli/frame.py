@@ -13,7 +13,7 @@ import orjson
 import typer
 
 from postroom import __version__, settings
-from postroom.errors import Interrupted
+from postroom.errors import DatabaseUnreachable, Interrupted
 
 app = typer.Typer(
     name="postroom",
@@ -87,13 +87,16 @@ def print_json(value: Any) -> None:
 @asynccontextmanager
 async def store(role: str) -> AsyncIterator[Any]:
     """The database as one of its logins; the embedded server is started when it is down."""
-    from postroom.ops.provision import open_site
+    from postroom.ops.provision import open_site, out_of_space
     from postroom.store.database import Database
 
     site = await asyncio.to_thread(open_site, chosen(), tell=say)
     db = Database(site.url(role), statement_timeout_seconds=chosen().statement_timeout_seconds)
-    async with db:
-        yield db
+    try:
+        async with db:
+            yield db
+    except DatabaseUnreachable as error:
+        raise (out_of_space(chosen()) or error) from error
 
 
 async def tenant_id(name: str) -> Any:
