@@ -23,7 +23,7 @@ PostroomError                      exit code 1
 ├── ClusterError                   8   the embedded server
 ├── TargetError                    10  an export could not be written
 ├── Partial                        9   the work is done but for some messages, which are named
-└── Interrupted                  130   Ctrl-C
+└── Interrupted                  130   Ctrl-C or SIGTERM
 """
 
 from __future__ import annotations

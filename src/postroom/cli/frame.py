@@ -13,7 +13,8 @@ import orjson
 import typer
 
 from postroom import __version__, settings
-from postroom.errors import DatabaseUnreachable, Interrupted
+from postroom.cli import interrupts
+from postroom.errors import DatabaseUnreachable
 
 app = typer.Typer(
     name="postroom",
@@ -67,10 +68,8 @@ def chosen() -> settings.Settings:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work. Ctrl-C ends it between two statements; the open transaction is rolled back."""
-    try:
+    with interrupts.left_to_asyncio():
         return asyncio.run(work)
-    except KeyboardInterrupt:
-        raise Interrupted from None
 
 
 def say(line: str) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from postroom.blobs import Blobs
 from postroom.model import Account, Folder, FolderState, SourceFolder, TenantId
 from postroom.settings import Settings
 from postroom.store import accounts, changes, folders, placements, quarantine
 from postroom.store.database import Database
+from postroom.sync.aside import aside
 from postroom.sync.batches import Batch, batches
 from postroom.sync.ingest import Arrival, Tally, ingest
 from postroom.sync.plan import Fetch, Forget, Hold, Reflag, Restart, plan
@@ -65,8 +66,8 @@ class AccountSync:
 
     async def _looked_at(self) -> list[tuple[SourceFolder, Folder, FolderState | None]]:
         """The folders of the server with ours, and their numbers where one question gives them all."""
-        listed = await asyncio.to_thread(self._source.folders)
-        numbers = await asyncio.to_thread(self._source.states)
+        listed = await aside(self._source.folders)
+        numbers = await aside(self._source.states)
         async with self._db.tenant(self._tenant_id) as tx:
             ours = await folders.ensure(tx, self._account.id, listed)
         return [(each, ours[each.name], numbers.get(each.wire_name)) for each in listed if each.is_selectable]
@@ -84,7 +85,7 @@ class AccountSync:
             return Tally()
         local = await self._local(folder)
         known = local if folder.highestmodseq is not None else None
-        remote = await asyncio.to_thread(self._source.state, listed, known)
+        remote = await aside(partial(self._source.state, listed, known))
         tally = Tally()
         for action in plan(local, remote, accept_empty=accept_empty):
             match action:

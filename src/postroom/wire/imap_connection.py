@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast
@@ -139,7 +140,9 @@ class ImapConnection:
         self.abandon()
 
     def abandon(self) -> None:
-        """Close without a word."""
+        """Close without a word, also from another thread than the one that waits for a reply."""
+        with suppress(OSError):  # it is gone already
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._file.close()
         self._socket.close()
 
