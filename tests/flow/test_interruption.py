@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -109,8 +110,7 @@ def test_a_server_that_stalls_does_not_hold_up_ctrl_c(store: Store, moment: str)
         running = _program(store, "sync", "-t", tenant, "-a", EMAIL)
         time.sleep(2)
         assert _interrupted(running, signal.SIGINT, within_seconds=5)
-    state = next(row for row in store.json("status")["accounts"] if row["tenant"] == tenant)["state"]
-    assert state == "the sync was interrupted"
+    assert _state(store, tenant) == "the sync was interrupted"
 
 
 def _account(store: Store, port: int, password: str) -> str:
@@ -146,3 +146,56 @@ def test_a_first_start_interrupted_anywhere_is_completed_by_the_next() -> None:
     finally:
         Cluster(place / "home").stop()
         shutil.rmtree(place)
+
+
+def test_a_sync_that_was_killed_is_told_from_one_that_works(store: Store) -> None:
+    with HostileImap({1: next(iter(generate(1, 3))).raw}, tricks={1: "stall"}) as server:
+        tenant = _account(store, server.port, "secret")
+        running = _program(store, "sync", "-t", tenant, "-a", EMAIL)
+        _until(lambda: _state(store, tenant) == "syncing")
+        _long_ago(store, tenant)
+        _until(lambda: _heard_of(store, tenant))
+        assert _state(store, tenant) == "syncing"
+        running.kill()
+        running.communicate()
+        _long_ago(store, tenant)
+        assert _state(store, tenant) == "the sync was interrupted"
+        assert _column(store, tenant, "is_syncing") is False
+        server.tricks.clear()
+        assert store.json("sync", "-t", tenant, "-a", EMAIL)["stored"] == 1
+    assert _state(store, tenant) == "ok"
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def _state(store: Store, tenant: str) -> str:
+    return next(row["state"] for row in store.json("status")["accounts"] if row["tenant"] == tenant)
+
+
+def _column(store: Store, tenant: str, name: str) -> object:
+    with store.connect("postgres") as connection:
+        question = (
+            f"select a.{name} from email_accounts a join email_tenants t using (tenant_id) where t.name = %s"
+        )
+        return connection.execute(question.encode(), [tenant]).fetchall()[0][0]
+
+
+def _long_ago(store: Store, tenant: str) -> None:
+    """Let two minutes pass."""
+    with store.connect("postgres") as connection:
+        connection.execute(
+            "update email_accounts a set updated_at = a.updated_at - 120000 from email_tenants t"
+            " where t.tenant_id = a.tenant_id and t.name = %s",
+            [tenant],
+        )
+
+
+def _heard_of(store: Store, tenant: str) -> bool:
+    said = _column(store, tenant, "updated_at")
+    assert isinstance(said, int)
+    return said > time.time() * 1000 - 60_000

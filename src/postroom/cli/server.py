@@ -137,10 +137,11 @@ async def _status() -> dict[str, Any]:
             version = await system.server_version(tx)
         for tenant in tenants:
             async with db.tenant(tenant.id) as tx:
+                await accounts.end_lost_syncs(tx)
                 troubles += await quarantine.open_troubles(tx)
                 for account in await accounts.all_accounts(tx):
                     count, size = await messages.count_of(tx, account.id)
-                    state = account.last_error or ("syncing" if account.is_syncing else "ok")
+                    state = "syncing" if account.is_syncing else account.last_error or "ok"
                     rows.append(
                         {
                             "tenant": tenant.name,

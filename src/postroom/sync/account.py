@@ -13,6 +13,7 @@ from postroom.store import accounts, changes, folders, placements, quarantine
 from postroom.store.database import Database
 from postroom.sync.aside import aside
 from postroom.sync.batches import Batch, batches
+from postroom.sync.heartbeat import heartbeat
 from postroom.sync.ingest import Arrival, Tally, ingest
 from postroom.sync.plan import Fetch, Forget, Hold, Reflag, Restart, plan
 from postroom.wire.imap import ImapSource
@@ -46,14 +47,13 @@ class AccountSync:
         """Compare and mend every folder. Raises SourceError where the server cannot be gone on with."""
         began = time.monotonic()
         tally = Tally()
-        async with self._db.tenant(self._tenant_id) as tx:
-            await accounts.sync_began(tx, self._account.id)
-        problem: str | None = "the sync was interrupted"
+        problem: str | None = accounts.INTERRUPTED
         try:
-            for listed, folder, remote in await self._looked_at():
-                tally.add(
-                    await self._folder(listed, folder, remote, accept_empty=accept_empty, report=report)
-                )
+            async with heartbeat(self._db, self._tenant_id, self._account.id):
+                for listed, folder, remote in await self._looked_at():
+                    tally.add(
+                        await self._folder(listed, folder, remote, accept_empty=accept_empty, report=report)
+                    )
             problem = "; ".join(tally.held) or None
         except Exception as error:
             problem = str(error)
