@@ -105,7 +105,8 @@ class AccountSync:
         async with self._db.tenant(self._tenant_id) as tx:
             modseq = await changes.next_modseq(tx, self._account.id)
             void = await placements.forget_generation(tx, folder.id, remote.uidvalidity or 0)
-            _, gone = await placements.settle(tx, void)
+            alive, gone = await placements.settle(tx, void)
+            await changes.append(tx, self._account.id, modseq, "updated", "message", alive)
             await changes.append(tx, self._account.id, modseq, "deleted", "message", gone)
             tally.vanished += len(gone)
             token = f"{remote.uidvalidity}:{remote.uidnext}:{remote.highestmodseq}"
