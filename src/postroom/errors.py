@@ -8,7 +8,8 @@ PostroomError                      exit code 1
 ├── SourceError                    4   a mailbox could not be read
 │   ├── SignInRefused              5
 │   ├── CertificateRefused         5
-│   ├── ConnectionFailed           6   host not found, refused, timed out, dropped in the middle
+│   ├── ConnectionFailed           6   host not found, refused, timed out, ended with a reason
+│   │   └── ConnectionDropped          ended in the middle, without a word
 │   ├── NotAMailbox
 │   └── ServerMisbehaved
 ├── StoreError                     7   the database or the blob store
@@ -96,6 +97,10 @@ class ConnectionFailed(SourceError):
     {mend}"""
 
     exit_code = 6
+
+
+class ConnectionDropped(ConnectionFailed):
+    """{where} went away: {reason}. What was stored until then is kept; the next run goes on from there."""
 
 
 class NotAMailbox(SourceError):

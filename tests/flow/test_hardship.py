@@ -47,7 +47,11 @@ def _numbered(count: int) -> Mapping[int, bytes]:
 
 @pytest.mark.parametrize(
     ("trick", "exit_code", "says", "stays"),
-    [("cut", 6, "closed the connection in the middle", 9), ("longer", 9, "quarantine", 19)],
+    [
+        ("cut", 9, "quarantine", 19),
+        ("longer", 9, "quarantine", 19),
+        ("bye", 6, "Too much, come back tomorrow", 9),
+    ],
 )
 def test_a_literal_that_breaks_off_or_is_too_long_costs_only_itself(
     store: Store, trick: Trick, exit_code: int, says: str, stays: int

@@ -15,7 +15,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast
 
-from postroom.errors import ConnectionFailed, ServerMisbehaved, SourceError
+from postroom.errors import ConnectionDropped, ConnectionFailed, ServerMisbehaved, SourceError
 from postroom.model import Body
 from postroom.wire import tls
 from postroom.wire.files import HELD_BYTES, FileSlice, OpenFile
@@ -188,7 +188,7 @@ class ImapConnection:
             return line
         if len(line) >= MAX_LINE_BYTES:
             self._misbehaved(f"it sent a line of more than {MAX_LINE_BYTES} bytes")
-        raise ConnectionFailed(where=self.where, reason="the server closed the connection in the middle")
+        raise ConnectionDropped(where=self.where, reason="the server closed the connection in the middle")
 
     def _literal(self, size: int) -> Body:
         if size > MAX_LITERAL_BYTES:
@@ -215,12 +215,14 @@ class ImapConnection:
         data = self._reading(lambda: self._file.read(count))
         if len(data) < count:
             reason = f"the server closed the connection in the middle of a literal of {announced} bytes"
-            raise ConnectionFailed(where=self.where, reason=reason)
+            raise ConnectionDropped(where=self.where, reason=reason)
         return data
 
     def _reading(self, read: Callable[[], bytes]) -> bytes:
         try:
             return read()
+        except ConnectionResetError as error:
+            raise ConnectionDropped(where=self.where, reason=self._reason(error)) from error
         except OSError as error:
             raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
 
