@@ -71,6 +71,24 @@ def test_an_import_interrupted_at_any_moment_is_completed_by_the_next(
     assert _once_each(store, tenant) == (1500, 1500)
 
 
+@pytest.mark.parametrize("kind", ["mbox", "maildir"])
+def test_an_export_interrupted_at_any_moment_leaves_nothing(store: Store, tmp_path: Path, kind: str) -> None:
+    tenant, out = store.tenant(), tmp_path / "there" / "out"
+    out.parent.mkdir()
+    store.cli("sample", str(tmp_path / "box"), "--messages", "1500", "--format", "mbox")
+    store.cli("import", "-t", tenant, "-a", EMAIL, str(tmp_path / "box"))
+    export, rng = ("export", "-t", tenant, "-a", EMAIL, "-f", kind, str(out)), random.Random(13)
+    for how in SIGNALS * 2:
+        running = _program(store, *export)
+        time.sleep(_BORN_SECONDS + rng.random())
+        if not _interrupted(running, how):
+            break
+        assert list(out.parent.iterdir()) == []
+    else:
+        assert store.cli(*export).stdout.startswith("1,500 messages")
+    assert list(out.parent.iterdir()) == [out]
+
+
 def _once_each(store: Store, tenant: str) -> tuple[int, int]:
     with store.connect("postgres") as connection:
         question = (
