@@ -8,7 +8,8 @@ PostroomError                      exit code 1
 ├── SourceError                    4   a mailbox could not be read
 │   ├── SignInRefused              5
 │   ├── CertificateRefused         5
-│   ├── ConnectionFailed           6   host not found, refused, timed out, dropped in the middle
+│   ├── ConnectionFailed           6   host not found, refused, timed out, ended with a reason
+│   │   └── ConnectionDropped          ended in the middle, without a word
 │   ├── NotAMailbox
 │   └── ServerMisbehaved
 ├── StoreError                     7   the database or the blob store
@@ -23,7 +24,7 @@ PostroomError                      exit code 1
 ├── ClusterError                   8   the embedded server
 ├── TargetError                    10  an export could not be written
 ├── Partial                        9   the work is done but for some messages, which are named
-└── Interrupted                  130   Ctrl-C
+└── Interrupted                  130   Ctrl-C or SIGTERM
 """
 
 from __future__ import annotations
@@ -92,9 +93,14 @@ class CertificateRefused(SourceError):
 
 
 class ConnectionFailed(SourceError):
-    """{where} cannot be reached: {reason}. What was stored until then is kept; the next run goes on from there."""
+    """{where} cannot be reached: {reason}. What was stored until then is kept; the next run goes on from there.
+    {mend}"""
 
     exit_code = 6
+
+
+class ConnectionDropped(ConnectionFailed):
+    """{where} went away: {reason}. What was stored until then is kept; the next run goes on from there."""
 
 
 class NotAMailbox(SourceError):
@@ -165,7 +171,8 @@ class ClusterError(PostroomError):
 
 
 class Partial(PostroomError):
-    """{done} stored; {failed} could not be read and are kept in quarantine: postroom status shows why."""
+    """Messages that could not be read: {failed}. They are in quarantine; the next run tries them again.
+    See why: postroom status."""
 
     exit_code = 9
 

@@ -14,6 +14,7 @@ from postroom.ops.cluster import Cluster
 from postroom.sample import generate
 from tests.support.dovecot import Dovecot
 from tests.support.site import Store
+from tests.threads.lists import MailingList
 
 EMAIL = "alice@example.test"
 
@@ -161,3 +162,38 @@ def test_a_renumbered_folder_is_matched_again_and_nothing_is_stored_twice(
             [tenant],
         ).fetchone()
     assert row == (25, 1)
+
+
+def test_threads_are_of_the_messages_that_are_there_whatever_was_there_before(
+    store: Store, dovecot: Dovecot
+) -> None:
+    letters = MailingList(21).messages(80)
+    dovecot.fill("alice", "INBOX", letters)
+    tenant = _account(store, dovecot, "alice")
+    _sync(store, dovecot, tenant)
+    whole = _threads(store, tenant)
+    rng = random.Random(3)
+    gone = sorted(rng.sample(range(1, 81), 30))
+    with dovecot.imap("alice") as imap:
+        imap.select("INBOX")
+        imap.store(",".join(map(str, gone)), "+FLAGS", "(\\Deleted)")
+        imap.expunge()
+    assert _sync(store, dovecot, tenant)["vanished"] == 30
+    fresh = _account(store, dovecot, "alice")
+    _sync(store, dovecot, fresh)
+    assert len(_threads(store, tenant)) < len(whole)
+    assert _threads(store, tenant) == _threads(store, fresh)
+    dovecot.fill("alice", "INBOX", [letters[number - 1] for number in gone])
+    assert _sync(store, dovecot, tenant)["already_there"] == 30
+    assert _threads(store, tenant) == whole
+
+
+def _threads(store: Store, tenant: str) -> set[frozenset[bytes]]:
+    """Which living messages, known by their hashes, are in a thread together."""
+    with store.connect("postgres") as connection:
+        rows = connection.execute(
+            "select array_agg(content_hash) from email_messages m join email_tenants t using (tenant_id)"
+            " where t.name = %s and not m.is_deleted group by thread_id",
+            [tenant],
+        ).fetchall()
+    return {frozenset(hashes) for (hashes,) in rows}

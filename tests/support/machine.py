@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -32,15 +33,28 @@ def ordinary_place() -> Iterator[Path]:
         shutil.rmtree(place)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+@contextmanager
+def mounted_disk(megabytes: int) -> Iterator[Path]:
+    """A small disk of its own; the test is skipped where it cannot be had."""
+    place = Path(tempfile.mkdtemp(prefix="postroom-disk-", dir="/tmp"))
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=755", "tmpfs", str(place)]
     mounted = os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
-    require(mounted, "a small file system can be mounted by root only")
     try:
+        require(mounted, "a small file system can be mounted by root only")
         yield place
     finally:
-        subprocess.run(["umount", str(place)], check=True)
+        if mounted:
+            subprocess.run(["umount", str(place)], check=True)
+        place.rmdir()
+
+
+def enlarge(disk: Path, megabytes: int) -> None:
+    """Give a mounted disk more room."""
+    subprocess.run(["mount", "-o", f"remount,size={megabytes}m", str(disk)], check=True)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A file system of one megabyte."""
+    with mounted_disk(1) as place:
+        yield place

@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from postroom.errors import ConnectionFailed, ServerMisbehaved, SignInRefused, SourceError
+from postroom.errors import ConnectionDropped, ConnectionFailed, ServerMisbehaved, SignInRefused, SourceError
 from postroom.model import RawMessage, SourceFolder, Unreadable
 from postroom.wire.imap import ImapSource
 from tests.support.hostile_imap import HostileImap, Trick
@@ -48,6 +48,7 @@ def read(server: HostileImap, **changes) -> dict[int, RawMessage | Unreadable]:
         ("late", "Some messages could not be read"),
         ("nil", "does not give its text"),
         ("silent", "does not give its text"),
+        ("cut", "closed the connection in the middle of a literal"),
     ],
 )
 @pytest.mark.parametrize("uid", [1, 7, 20])
@@ -95,7 +96,6 @@ def test_a_huge_literal_is_never_allocated():
 @pytest.mark.parametrize(
     ("trick", "reason"),
     [
-        ("cut", "closed the connection in the middle of a literal"),
         ("stall", "no answer for 0.5 seconds"),
         ("bye", "the server ended the connection: Too much, come back tomorrow"),
     ],
@@ -114,6 +114,13 @@ def test_a_connection_that_ends_in_a_message_keeps_what_came_before_and_goes_on_
         server.tricks.clear()
         found.extend(imap.messages(INBOX, range(10, 21)))
     assert {one.uid: one.body for one in found if isinstance(one, RawMessage)} == MAIL
+
+
+def test_a_server_that_drops_every_connection_is_given_up():
+    with HostileImap(MAIL, tricks=dict.fromkeys(MAIL, "cut")) as server:
+        with pytest.raises(ConnectionDropped, match="went away: the server closed the connection"):
+            read(server)
+        assert server.connections < 20
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,7 @@ def import_(
     """
     tally, reasons = run(_import(tenant, account, paths))
     _tell(tally, as_json=as_json)
-    for reason in reasons:
-        say(f"postroom: {reason}")
-    if tally.quarantined or reasons:
-        raise typer.Exit(Partial.exit_code)
+    _complain(tally, reasons)
 
 
 async def _import(tenant: str, account: str, paths: list[Path]) -> tuple[Any, list[str]]:
@@ -51,14 +48,15 @@ async def _import(tenant: str, account: str, paths: list[Path]) -> tuple[Any, li
     from postroom.sync.ingest import Tally
     from postroom.wire.detect import open_path
 
-    total, reasons = Tally(), []
+    total, reasons, into = Tally(), [], None
     owner = await tenant_id(tenant)
     async with store("email_worker") as db:
-        async with db.tenant(owner) as tx:
-            into = await accounts.ensure(tx, account)
         for path in paths:
             try:
                 with open_path(path) as source, progress(path.name, unit="bytes") as show:
+                    if into is None:  # not before there is mail: a mistyped path makes no account
+                        async with db.tenant(owner) as tx:
+                            into = await accounts.ensure(tx, account)
                     tally = await import_source(
                         db, Blobs(chosen()), chosen(), owner, into, source, report=show
                     )
@@ -88,10 +86,7 @@ def sync(
     """
     tally = run(_sync(tenant, account, accept_empty=accept_empty))
     _tell(tally, as_json=as_json)
-    for reason in tally.held:
-        say(f"postroom: {reason}")
-    if tally.quarantined or tally.held:
-        raise typer.Exit(Partial.exit_code)
+    _complain(tally, tally.held)
 
 
 async def _sync(tenant: str, email: str, *, accept_empty: bool) -> Any:
@@ -136,5 +131,14 @@ def _tell(tally: Any, *, as_json: bool) -> None:
     parts = [f"{tally.stored:,} stored", f"{tally.already_there:,} already there"]
     parts += [f"{tally.vanished:,} vanished"] * bool(tally.vanished)
     parts += [f"{tally.reflagged:,} reflagged"] * bool(tally.reflagged)
-    parts += [f"{tally.quarantined:,} in quarantine (postroom status)"] * bool(tally.quarantined)
+    parts += [f"{tally.quarantined:,} in quarantine"] * bool(tally.quarantined)
     typer.echo(f"{', '.join(parts)} in {tally.seconds:.1f} s")
+
+
+def _complain(tally: Any, reasons: list[str]) -> None:
+    """Say what was left undone, and end with the exit code of it. Nothing happens where all was done."""
+    quarantined = [str(Partial(failed=tally.quarantined))] if tally.quarantined else []
+    for sentence in (*reasons, *quarantined):
+        say(f"postroom: {sentence}")
+    if reasons or quarantined:
+        raise typer.Exit(Partial.exit_code)

@@ -13,7 +13,8 @@ import orjson
 import typer
 
 from postroom import __version__, settings
-from postroom.errors import Interrupted
+from postroom.cli import interrupts
+from postroom.errors import DatabaseUnreachable
 
 app = typer.Typer(
     name="postroom",
@@ -67,10 +68,8 @@ def chosen() -> settings.Settings:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work. Ctrl-C ends it between two statements; the open transaction is rolled back."""
-    try:
+    with interrupts.left_to_asyncio():
         return asyncio.run(work)
-    except KeyboardInterrupt:
-        raise Interrupted from None
 
 
 def say(line: str) -> None:
@@ -87,13 +86,16 @@ def print_json(value: Any) -> None:
 @asynccontextmanager
 async def store(role: str) -> AsyncIterator[Any]:
     """The database as one of its logins; the embedded server is started when it is down."""
-    from postroom.ops.provision import open_site
+    from postroom.ops.provision import open_site, out_of_space
     from postroom.store.database import Database
 
     site = await asyncio.to_thread(open_site, chosen(), tell=say)
     db = Database(site.url(role), statement_timeout_seconds=chosen().statement_timeout_seconds)
-    async with db:
-        yield db
+    try:
+        async with db:
+            yield db
+    except DatabaseUnreachable as error:
+        raise (out_of_space(chosen()) or error) from error
 
 
 async def tenant_id(name: str) -> Any:

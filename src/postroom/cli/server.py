@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from postroom.cli.frame import JsonOption, app, chosen, print_json, run, say, store
-from postroom.errors import UsageError
+from postroom.errors import Interrupted, UsageError
 
 
 @app.command()
@@ -28,18 +27,17 @@ def up(
 
     site = open_site(chosen(), tell=say)
     where = site.url("postgres").rpartition("@")[2]
-    say(f'Ready: {where}. Connect with: psql "$(postroom url --role email_service)"')
-    if detach:
-        return
-    if chosen().database_url is not None:
-        say("That server is not ours to keep: nothing to wait for.")
-        return
-    stop: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: stop.append(number))
-    signal.signal(signal.SIGTERM, lambda number, _: stop.append(number))
-    while not stop:
-        time.sleep(0.2)
-    _stop()
+    try:
+        say(f'Ready: {where}. Connect with: psql "$(postroom url --role email_service)"')
+        if detach:
+            return
+        if chosen().database_url is not None:
+            say("That server is not ours to keep: nothing to wait for.")
+            return
+        while True:
+            time.sleep(3600)
+    except Interrupted:
+        _stop()
 
 
 @app.command()
@@ -139,10 +137,11 @@ async def _status() -> dict[str, Any]:
             version = await system.server_version(tx)
         for tenant in tenants:
             async with db.tenant(tenant.id) as tx:
+                await accounts.end_lost_syncs(tx)
                 troubles += await quarantine.open_troubles(tx)
                 for account in await accounts.all_accounts(tx):
                     count, size = await messages.count_of(tx, account.id)
-                    state = account.last_error or ("syncing" if account.is_syncing else "ok")
+                    state = "syncing" if account.is_syncing else account.last_error or "ok"
                     rows.append(
                         {
                             "tenant": tenant.name,

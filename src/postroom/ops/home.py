@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from typing import NoReturn
 from postroom.errors import ClusterError
 
 FORMAT = 1
+_LOG_FILE_BYTES = 16 * 2**20
 _TEMPORARY = ".postroom-"
 _BEFORE_THE_SERVER = {"blobs", "master.key", "lost+found"}
 _HALF_MADE = {"lock", "bin", "run", "log", "secrets.json", "postgres.new"} | _BEFORE_THE_SERVER
@@ -165,6 +167,15 @@ def size_on_disk(folder: Path) -> int:
             with suppress(OSError):
                 total += os.lstat(os.path.join(where, name)).st_blocks * 512
     return total
+
+
+def full_folder(home: Home) -> Path | None:
+    """The folder of the server that has no space for another file of its log; the log may lie elsewhere."""
+    for folder in (home.data / "pg_wal", home.data):
+        with suppress(OSError):
+            if shutil.disk_usage(folder).free < _LOG_FILE_BYTES:
+                return folder
+    return None
 
 
 def no_space(home: Path) -> ClusterError:

@@ -10,8 +10,9 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from postroom.errors import DatabaseUnreachable, StoreError, UsageError
+from postroom.errors import DatabaseFull, DatabaseUnreachable, StoreError, UsageError
 from postroom.ops.cluster import Cluster, ensure_secret
+from postroom.ops.home import Home, full_folder
 from postroom.settings import Settings
 from postroom.store.migrate import migrate
 
@@ -65,6 +66,13 @@ def open_site(settings: Settings, *, tell: Callable[[str], None] = lambda _: Non
     migrate(site.url("postgres"), tell=tell)
     _ensure_passwords(site)
     return site
+
+
+def out_of_space(settings: Settings) -> DatabaseFull | None:
+    """Why the embedded server went away, when it was for want of space: a log it cannot write ends PostgreSQL."""
+    if settings.database_url or not (full := full_folder(Home(settings.home))):
+        return None
+    return DatabaseFull(reason=f"{full} is full, and the server has stopped")
 
 
 def _admin_url(settings: Settings) -> str:

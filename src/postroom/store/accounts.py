@@ -12,6 +12,8 @@ from postroom.sql import queries
 from postroom.store.database import TenantTx
 
 QUERIES = queries("accounts")
+INTERRUPTED = "the sync was interrupted"
+LOST_AFTER_SECONDS = 60
 _COLUMNS = [each.name for each in fields(Account)]
 
 
@@ -66,13 +68,21 @@ async def connect(
     )
 
 
-async def sync_began(tx: TenantTx, account_id: AccountId) -> None:
-    await tx.run(QUERIES.sync_began, account_id=account_id, at=now_ms())
+async def sync_goes_on(tx: TenantTx, account_id: AccountId) -> None:
+    """A sync has begun, or is still at work: to be said more often than every `LOST_AFTER_SECONDS`."""
+    await tx.run(QUERIES.sync_goes_on, account_id=account_id, at=now_ms())
 
 
 async def sync_ended(tx: TenantTx, account_id: AccountId, *, last_error: str | None) -> None:
     """`last_sync_at` moves only when there was no error."""
     await tx.run(QUERIES.sync_ended, account_id=account_id, last_error=last_error, at=now_ms())
+
+
+async def end_lost_syncs(tx: TenantTx) -> None:
+    """Let the accounts whose sync was killed say so: nothing was heard of it for `LOST_AFTER_SECONDS`."""
+    now = now_ms()
+    before = now - LOST_AFTER_SECONDS * 1000
+    await tx.run(QUERIES.end_lost_syncs, last_error=INTERRUPTED, before=before, at=now)
 
 
 def _account(row: dict[str, Any]) -> Account:

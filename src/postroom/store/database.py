@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
@@ -18,6 +19,9 @@ from postroom.model import Query, TenantId
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 Role = Literal["email_service", "email_worker", "email_owner"]
+
+# The pool warns of a connection that broke, which the error says already; unheard unless somebody sets up logging.
+logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
 
 
 class _Transaction:

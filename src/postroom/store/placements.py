@@ -9,6 +9,7 @@ from typing import Any
 from postroom.ids import now_ms
 from postroom.model import FolderId, MessageId
 from postroom.sql import queries
+from postroom.store import threads
 from postroom.store.arrays import array_literal
 from postroom.store.database import TenantTx
 
@@ -100,7 +101,11 @@ async def reflag(
 
 
 async def settle(tx: TenantTx, message_ids: Iterable[MessageId]) -> tuple[list[MessageId], list[MessageId]]:
-    """Let the messages say what their placements say; those that live, and those that lie nowhere any more."""
+    """Let the messages say what their placements say; those that live, and those that lie nowhere any more.
+
+    Threads are of what lives (RFC 5256 3), so where a message went or came back, others may have moved: they are
+    among those that live.
+    """
     wanted = list(set(message_ids))
     if not wanted:
         return [], []
@@ -108,7 +113,9 @@ async def settle(tx: TenantTx, message_ids: Iterable[MessageId]) -> tuple[list[M
     rows = await tx.rows(QUERIES.settle, message_ids=wanted, at=now_ms())
     alive = [MessageId(row["id"]) for row in rows if not row["is_deleted"]]
     gone = [MessageId(row["id"]) for row in rows if row["is_deleted"]]
-    return alive, gone
+    changed = [MessageId(row["id"]) for row in rows if row["is_deleted"] != row["was_deleted"]]
+    moved = await threads.follow(tx, changed)
+    return sorted({*alive, *moved}), gone
 
 
 def _flags_and_keywords(words: frozenset[str]) -> tuple[list[str], list[str]]:

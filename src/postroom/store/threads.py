@@ -53,9 +53,29 @@ async def place(
     families: dict[UUID, list[ThreadNode]] = {}
     for node in arriving:
         families.setdefault(names[groups.root(node.key)], []).append(node)
-    for node, before in stored.items():
-        families.setdefault(moved_families.get(before.family_id, before.family_id), []).append(node)
-    return await _arrange(tx, account_id, families, {node.key: before for node, before in stored.items()})
+    return await _arrange(tx, account_id, families, stored, moved_families)
+
+
+async def follow(tx: TenantTx, changed: Sequence[MessageId]) -> list[MessageId]:
+    """Arrange the families of messages that went or came back; which living messages that moved."""
+    rows = await tx.rows(QUERIES.families_of, message_ids=list(changed)) if changed else []
+    families: dict[AccountId, set[UUID]] = {}
+    for row in rows:
+        families.setdefault(AccountId(row["account_id"]), set()).add(row["thread_family_id"])
+    moved: list[MessageId] = []
+    for account_id, wanted in families.items():
+        stored = await _stored(tx, account_id, wanted)
+        moved += (await _arrange(tx, account_id, {}, stored, {}))[1]
+    return moved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Member:
+    """A stored message of a family. One that is deleted has no say in its threads, but stays in it."""
+
+    node: ThreadNode
+    place: Place
+    is_deleted: bool
 
 
 class _Groups:
@@ -117,20 +137,24 @@ async def _merge(tx: TenantTx, account_id: AccountId, moved: Mapping[UUID, UUID]
         )
 
 
-async def _stored(tx: TenantTx, account_id: AccountId, families: set[UUID]) -> dict[ThreadNode, Place]:
+async def _stored(tx: TenantTx, account_id: AccountId, families: set[UUID]) -> list[_Member]:
     if not families:
-        return {}
+        return []
     rows = await tx.rows(QUERIES.family, account_id=account_id, family_ids=list(families))
-    return {
-        ThreadNode(
-            key=MessageId(row["id"]),
-            message_id=row["message_id_header"],
-            references=threads.ancestry(row["reference_ids"], _first(row["in_reply_to"])),
-            subject=row["subject"],
-            sent_at=row["sent_at"],
-        ): Place(thread_id=ThreadId(row["thread_id"]), family_id=row["thread_family_id"])
+    return [
+        _Member(
+            node=ThreadNode(
+                key=MessageId(row["id"]),
+                message_id=row["message_id_header"],
+                references=threads.ancestry(row["reference_ids"], _first(row["in_reply_to"])),
+                subject=row["subject"],
+                sent_at=row["sent_at"],
+            ),
+            place=Place(thread_id=ThreadId(row["thread_id"]), family_id=row["thread_family_id"]),
+            is_deleted=row["is_deleted"],
+        )
         for row in rows
-    }
+    ]
 
 
 def _first(in_reply_to: str | None) -> tuple[str, ...]:
@@ -140,18 +164,24 @@ def _first(in_reply_to: str | None) -> tuple[str, ...]:
 async def _arrange(
     tx: TenantTx,
     account_id: AccountId,
-    families: Mapping[UUID, list[ThreadNode]],
-    before: Mapping[MessageId, Place],
+    arriving: Mapping[UUID, list[ThreadNode]],
+    stored: Sequence[_Member],
+    moved_families: Mapping[UUID, UUID],
 ) -> tuple[dict[MessageId, Place], list[MessageId]]:
-    arriving: dict[MessageId, Place] = {}
-    moved: dict[MessageId, Place] = {}
+    """The places of what arrives, and which living messages moved."""
+    families = {family_id: list(nodes) for family_id, nodes in arriving.items()}
+    now: dict[MessageId, Place] = {}
+    for each in stored:
+        family_id = moved_families.get(each.place.family_id, each.place.family_id)
+        if each.is_deleted:
+            now[each.node.key] = Place(thread_id=each.place.thread_id, family_id=family_id)
+        else:
+            families.setdefault(family_id, []).append(each.node)
     for family_id, nodes in families.items():
         for key, thread_id in threads.assign(account_id, nodes).items():
-            now = Place(thread_id=thread_id, family_id=family_id)
-            if key not in before:
-                arriving[key] = now
-            elif before[key] != now:
-                moved[key] = now
+            now[key] = Place(thread_id=thread_id, family_id=family_id)
+    places = {each.node.key: now.pop(each.node.key) for each in stored}
+    moved = {each.node.key: place for each in stored if (place := places[each.node.key]) != each.place}
     if moved:
         await tx.run(
             QUERIES.rearrange,
@@ -160,4 +190,4 @@ async def _arrange(
             family_ids=[each.family_id for each in moved.values()],
             at=now_ms(),
         )
-    return arriving, list(moved)
+    return now, [each.node.key for each in stored if each.node.key in moved and not each.is_deleted]

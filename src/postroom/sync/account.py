@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from postroom.blobs import Blobs
 from postroom.model import Account, Folder, FolderState, SourceFolder, TenantId
@@ -12,7 +12,9 @@ from postroom.settings import Settings
 from postroom.store import accounts, changes, folders, placements, quarantine
 from postroom.store.database import Database
 from postroom.sync import statistics
+from postroom.sync.aside import aside
 from postroom.sync.batches import Batch, batches
+from postroom.sync.heartbeat import heartbeat
 from postroom.sync.ingest import Arrival, Tally, ingest
 from postroom.sync.plan import Fetch, Forget, Hold, Reflag, Restart, plan
 from postroom.wire.imap import ImapSource
@@ -47,14 +49,13 @@ class AccountSync:
         """Compare and mend every folder. Raises SourceError where the server cannot be gone on with."""
         began = time.monotonic()
         tally = Tally()
-        async with self._db.tenant(self._tenant_id) as tx:
-            await accounts.sync_began(tx, self._account.id)
-        problem: str | None = "the sync was interrupted"
+        problem: str | None = accounts.INTERRUPTED
         try:
-            for listed, folder, remote in await self._looked_at():
-                tally.add(
-                    await self._folder(listed, folder, remote, accept_empty=accept_empty, report=report)
-                )
+            async with heartbeat(self._db, self._tenant_id, self._account.id):
+                for listed, folder, remote in await self._looked_at():
+                    tally.add(
+                        await self._folder(listed, folder, remote, accept_empty=accept_empty, report=report)
+                    )
             problem = "; ".join(tally.held) or None
         except Exception as error:
             problem = str(error)
@@ -67,8 +68,8 @@ class AccountSync:
 
     async def _looked_at(self) -> list[tuple[SourceFolder, Folder, FolderState | None]]:
         """The folders of the server with ours, and their numbers where one question gives them all."""
-        listed = await asyncio.to_thread(self._source.folders)
-        numbers = await asyncio.to_thread(self._source.states)
+        listed = await aside(self._source.folders)
+        numbers = await aside(self._source.states)
         async with self._db.tenant(self._tenant_id) as tx:
             ours = await folders.ensure(tx, self._account.id, listed)
         return [(each, ours[each.name], numbers.get(each.wire_name)) for each in listed if each.is_selectable]
@@ -86,7 +87,7 @@ class AccountSync:
             return Tally()
         local = await self._local(folder)
         known = local if folder.highestmodseq is not None else None
-        remote = await asyncio.to_thread(self._source.state, listed, known)
+        remote = await aside(partial(self._source.state, listed, known))
         tally = Tally()
         for action in plan(local, remote, accept_empty=accept_empty):
             match action:
@@ -106,7 +107,8 @@ class AccountSync:
         async with self._db.tenant(self._tenant_id) as tx:
             modseq = await changes.next_modseq(tx, self._account.id)
             void = await placements.forget_generation(tx, folder.id, remote.uidvalidity or 0)
-            _, gone = await placements.settle(tx, void)
+            alive, gone = await placements.settle(tx, void)
+            await changes.append(tx, self._account.id, modseq, "updated", "message", alive)
             await changes.append(tx, self._account.id, modseq, "deleted", "message", gone)
             tally.vanished += len(gone)
             token = f"{remote.uidvalidity}:{remote.uidnext}:{remote.highestmodseq}"

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from queue import Empty, Full, Queue
 
 from postroom.model import RawMessage, Unreadable
+from postroom.sync.aside import aside
 from postroom.sync.prepare import Prepared, prepare
 
 _AHEAD = 2
+_PATIENCE_SECONDS = 1
 
 
 @dataclass(slots=True)
@@ -53,7 +55,7 @@ async def batches(
             _put(ready, batch, stopped)
             _put(ready, None, stopped)
 
-    filling = asyncio.get_running_loop().run_in_executor(None, fill)
+    filling = aside(fill)
     try:
         while True:
             item = await asyncio.to_thread(_get, ready, stopped)
@@ -65,7 +67,7 @@ async def batches(
                 yield item
     finally:
         stopped.set()
-        await filling
+        await asyncio.wait([filling], timeout=_PATIENCE_SECONDS)  # it may be waiting for a server
 
 
 def _add(batch: Batch, message: RawMessage | Unreadable) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from postroom.blobs import Blobs
 from postroom.model import Account, Folder, RawMessage, SourceFolder, TenantId
 from postroom.settings import Settings
-from postroom.store import folders
+from postroom.store import folders, quarantine
 from postroom.store.database import Database
 from postroom.sync import statistics
 from postroom.sync.batches import batches
@@ -51,6 +51,9 @@ async def import_source(
                     Arrival(prepared=each, places=_places(each.raw, listed, known)) for each in batch.prepared
                 ]
                 tally.add(await ingest(tx, blobs, account, arrivals, {listed.name: batch.unreadable}))
+                await quarantine.resolve(
+                    tx, account.id, listed.name, [each.raw.where for each in batch.prepared]
+                )
             count += 1
             await statistics.refresh(db, count)
             report(source.done_bytes, source.size_bytes)

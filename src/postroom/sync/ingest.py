@@ -73,8 +73,8 @@ async def ingest(
     placed = await _place(tx, arrivals, ids)
     replaced = [message_id for message_id in placed if message_id in set(known.values())]
     if replaced:
-        await placements.settle(tx, replaced)
-        await changes.append(tx, account.id, modseq, "updated", "message", sorted(set(replaced)))
+        alive, _ = await placements.settle(tx, replaced)
+        await changes.append(tx, account.id, modseq, "updated", "message", alive)
     quarantined = await _keep_troubles(tx, blobs, account, unreadable)
     return Tally(stored=len(new), already_there=len(arrivals) - len(new), quarantined=quarantined)
 

@@ -7,6 +7,7 @@ whole and on the disk: what is there is complete, and what is not complete is no
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
@@ -82,7 +83,11 @@ def _refuse_to_overwrite(path: Path, *, is_file: bool) -> None:
 
 
 def _failed(path: Path, error: OSError) -> NoReturn:
-    raise TargetError(where=shown(path), reason=reason_of(error), mend="Then export again.") from error
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    mend = "Free some space or name a path on another disk" if is_full else "Mend that or name another path"
+    raise TargetError(
+        where=shown(path), reason=reason_of(error), mend=f"{mend}, then export again."
+    ) from error
 
 
 class _Sink(ABC):
@@ -239,10 +244,15 @@ class LettersSink(_FolderSink):
     def _write(
         self, folder: str, pieces: Iterable[bytes], number: int, found: words.Flags, received_at: datetime
     ) -> None:
-        levels = [fitting(_UNSAFE.sub("_", level)) for level in folder.split("/") if level]
-        place = self._part.joinpath(*levels)
+        place = self._part.joinpath(*(_level(level) for level in folder.split("/") if level))
         place.mkdir(parents=True, exist_ok=True)
         _write_file(place / f"{number:07}.eml", pieces, received_at)
+
+
+def _level(name: str) -> str:
+    """One level of a folder's name as a name that is only a name, and never that of a message's file."""
+    safe = fitting(_UNSAFE.sub("_", name))
+    return f"{safe}_" if safe.lower().endswith(".eml") else safe
 
 
 def _write_file(path: Path, pieces: Iterable[bytes], received_at: datetime) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import socket
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast
 
-from postroom.errors import ConnectionFailed, ServerMisbehaved, SourceError
+from postroom.errors import ConnectionDropped, ConnectionFailed, ServerMisbehaved, SourceError
 from postroom.model import Body
 from postroom.wire import tls
 from postroom.wire.files import HELD_BYTES, FileSlice, OpenFile
@@ -26,6 +27,7 @@ HELD_TOGETHER_BYTES = 4 * HELD_BYTES
 """Once the replies to one command fill this much memory, all but small literals go to files."""
 T = TypeVar("T")
 
+_CHECK = "Check the host and the port: postroom account add --help."
 _SMALL_BYTES = 64 * 2**10
 _PIECE_BYTES = 2**20
 
@@ -138,7 +140,9 @@ class ImapConnection:
         self.abandon()
 
     def abandon(self) -> None:
-        """Close without a word."""
+        """Close without a word, also from another thread than the one that waits for a reply."""
+        with suppress(OSError):  # it is gone already
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._file.close()
         self._socket.close()
 
@@ -146,7 +150,7 @@ class ImapConnection:
         try:
             made = socket.create_connection((self._host, port), self._timeout_seconds)
         except (OSError, UnicodeError) as error:
-            raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
+            raise ConnectionFailed(where=self.where, reason=self._reason(error), mend=_CHECK) from error
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return made
 
@@ -184,7 +188,7 @@ class ImapConnection:
             return line
         if len(line) >= MAX_LINE_BYTES:
             self._misbehaved(f"it sent a line of more than {MAX_LINE_BYTES} bytes")
-        raise ConnectionFailed(where=self.where, reason="the server closed the connection in the middle")
+        raise ConnectionDropped(where=self.where, reason="the server closed the connection in the middle")
 
     def _literal(self, size: int) -> Body:
         if size > MAX_LITERAL_BYTES:
@@ -211,12 +215,14 @@ class ImapConnection:
         data = self._reading(lambda: self._file.read(count))
         if len(data) < count:
             reason = f"the server closed the connection in the middle of a literal of {announced} bytes"
-            raise ConnectionFailed(where=self.where, reason=reason)
+            raise ConnectionDropped(where=self.where, reason=reason)
         return data
 
     def _reading(self, read: Callable[[], bytes]) -> bytes:
         try:
             return read()
+        except ConnectionResetError as error:
+            raise ConnectionDropped(where=self.where, reason=self._reason(error)) from error
         except OSError as error:
             raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
 

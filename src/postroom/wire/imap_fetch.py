@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from postroom.errors import ServerMisbehaved
+from postroom.errors import ConnectionDropped, ServerMisbehaved, SourceError
 from postroom.model import Body, RawMessage, Unreadable
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_replies import Fetched, Reply, fetched, sequence_set
@@ -12,6 +12,8 @@ from postroom.wire.imap_replies import Fetched, Reply, fetched, sequence_set
 _SIZES_AT_ONCE = 1500
 _MAX_BREAKAGES = 20
 """So many times in a row a server may break the protocol before it is given up."""
+_MAX_DROPS = 10
+"""So many times in a row it may drop the connection: a batch is halved less often until one message is left."""
 
 
 class BodyReader:
@@ -24,6 +26,7 @@ class BodyReader:
         self._where = where
         self._batch_messages, self._batch_bytes = batch_messages, batch_bytes
         self._breakages = 0
+        self._drops = 0
 
     def read(self, uids: Sequence[int]) -> Iterator[RawMessage | Unreadable]:
         """The messages in the order asked for; what is not there any more is left out."""
@@ -47,7 +50,11 @@ class BodyReader:
     def _batch(self, uids: Sequence[int]) -> Iterator[RawMessage | Unreadable]:
         found: dict[int, RawMessage] = {}
         unreadable: dict[int, str] = {}
-        self._collect(uids, found, unreadable)
+        try:
+            self._collect(uids, found, unreadable)
+        except SourceError:
+            yield from (found[uid] for uid in uids if uid in found)  # what came before the end is kept
+            raise
         for uid in uids:
             if uid in found:
                 yield found.pop(uid)
@@ -76,7 +83,7 @@ class BodyReader:
             one = fetched(reply)
             if one and one.body is not None and one.uid in wanted and one.uid not in found:
                 found[one.uid] = self._raw(one, one.body)
-                self._breakages = 0
+                self._breakages = self._drops = 0
 
         wanted = frozenset(uids)
         link = self._opened()
@@ -88,6 +95,13 @@ class BodyReader:
             return refusal.text
         except ServerMisbehaved as error:
             self._count_breakage(error)
+            return str(error.fields["reason"])
+        except (
+            ConnectionDropped
+        ) as error:  # Dovecot does so where its cache has another size than the message
+            self._drops += 1
+            if self._drops > _MAX_DROPS:
+                raise
             return str(error.fields["reason"])
         return None
 

@@ -47,7 +47,7 @@ set protocol = %(protocol)s, hostname = %(hostname)s, port = %(port)s, encryptio
 where tenant_id = %(tenant_id)s
   and id = %(account_id)s
 
--- name: sync_began
+-- name: sync_goes_on
 update email_accounts
 set is_syncing = true, updated_at = %(at)s
 where tenant_id = %(tenant_id)s
@@ -59,3 +59,11 @@ set is_syncing = false, last_error = %(last_error)s, updated_at = %(at)s,
   last_sync_at = case when %(last_error)s::text is null then %(at)s else last_sync_at end
 where tenant_id = %(tenant_id)s
   and id = %(account_id)s
+
+-- name: end_lost_syncs
+-- Whoever synced these accounts has said nothing for so long that it must have been killed.
+update email_accounts
+set is_syncing = false, last_error = %(last_error)s, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and is_syncing
+  and updated_at < %(before)s

@@ -106,7 +106,7 @@ where tenant_id = %(tenant_id)s
 
 -- name: settle
 -- What a message says of itself follows from its living placements: the first names folder and UID; a message
--- without any is deleted. Gives what was deleted by this, and what came back.
+-- without any is deleted. Gives which are deleted, and which were before.
 with lies as (
   select distinct on (p.message_id) p.message_id, p.folder_id, p.uid,
     bool_or(p.is_read) over each_message as is_read,
@@ -124,8 +124,10 @@ set folder_id = coalesce(l.folder_id, m.folder_id), imap_uid = l.uid::text,
   is_read = coalesce(l.is_read, m.is_read), is_flagged = coalesce(l.is_flagged, m.is_flagged),
   is_draft = coalesce(l.is_draft, m.is_draft), is_deleted = l.message_id is null,
   deleted_at = case when l.message_id is null then coalesce(m.deleted_at, %(at)s) end, updated_at = %(at)s
-from unnest(%(message_ids)s::uuid[]) as w (id)
+from email_messages w
 left join lies l on l.message_id = w.id
-where m.tenant_id = %(tenant_id)s
+where w.tenant_id = %(tenant_id)s
+  and w.id = any (%(message_ids)s::uuid[])
+  and m.tenant_id = %(tenant_id)s
   and m.id = w.id
-returning m.id, m.is_deleted
+returning m.id, m.is_deleted, w.is_deleted as was_deleted

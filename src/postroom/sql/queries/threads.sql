@@ -24,11 +24,18 @@ where l.tenant_id = %(tenant_id)s
 -- name: family
 -- What threading must know of the messages of these families.
 select id, thread_family_id, thread_id, message_id_header, in_reply_to, reference_ids, subject,
-  coalesce(sent_at, received_at) as sent_at
+  coalesce(sent_at, received_at) as sent_at, is_deleted
 from email_messages
 where tenant_id = %(tenant_id)s
   and account_id = %(account_id)s
   and thread_family_id = any (%(family_ids)s::uuid[])
+
+-- name: families_of
+-- Which families these messages belong to.
+select distinct account_id, thread_family_id
+from email_messages
+where tenant_id = %(tenant_id)s
+  and id = any (%(message_ids)s::uuid[])
 
 -- name: rearrange
 update email_messages m
