@@ -75,12 +75,6 @@ def test_the_contracts_indexes_and_many_more_exist(owner: psycopg.Connection[Any
     assert len(found) >= 30
 
 
-def test_every_index_says_which_query_it_serves() -> None:
-    text = sql.read("init-indexes.sql")
-    for found in re.finditer(r"create (?:unique )?index (\w+)", text):
-        assert text[: found.start()].rstrip().splitlines()[-1].startswith("--"), found[1]
-
-
 def test_every_view_is_the_readers_own(owner: psycopg.Connection[Any]) -> None:
     wrong = _column(
         owner,

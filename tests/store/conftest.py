@@ -1,5 +1,6 @@
 """Fixtures of this room."""
 
+from tests.store.crowd import crowd
 from tests.support.site import store
 
-__all__ = ["store"]
+__all__ = ["crowd", "store"]
