@@ -7,12 +7,14 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
-from postroom.errors import DatabaseUnreachable, StoreError, UsageError
+from postroom.errors import DatabaseUnreachable, ServerUnfit, StoreError, UsageError
 from postroom.ops.cluster import Cluster, ensure_secret
+from postroom.ops.fitness import refuse_unfit
 from postroom.settings import Settings
+from postroom.store.database import first_line
 from postroom.store.migrate import migrate
 
 DATABASE = "email_service"
@@ -82,20 +84,48 @@ def _admin_url(settings: Settings) -> str:
 
 
 def _ensure_database(url: str) -> None:
-    """Make the database where it is not there. Text must be UTF-8."""
-    parts = urlsplit(url)
-    name = parts.path[1:]
+    """Make the database where it is not there, and look whether it can hold the store."""
     try:
-        psycopg.connect(url, connect_timeout=10).close()
+        connection = _connect(url)
     except psycopg.OperationalError as error:
-        if "does not exist" not in str(error):
-            where = f"{parts.hostname}:{parts.port or 5432}"
-            raise DatabaseUnreachable(where=where, reason=str(error).strip().splitlines()[-1]) from error
-        with psycopg.connect(urlunsplit(parts._replace(path="/postgres")), autocommit=True) as connection:
-            statement = sql.SQL("create database {} encoding 'UTF8' template template0").format(
-                sql.Identifier(name)
-            )
+        if not _make_database(url):
+            raise DatabaseUnreachable(where=_where(url), reason=first_line(error)) from error
+        connection = _connect(url)
+    with connection:
+        refuse_unfit(connection, _where(url))
+
+
+def _make_database(url: str) -> bool:
+    """Whether the database was missing, and is there now. Text must be UTF-8."""
+    name = str(conninfo_to_dict(url)["dbname"])
+    try:
+        connection = _connect(urlunsplit(urlsplit(url)._replace(path="/postgres")))
+    except psycopg.OperationalError:
+        return False
+    with connection:
+        if connection.execute("select from pg_database where datname = %s", [name]).rowcount:
+            return False
+        statement = sql.SQL("create database {} encoding 'UTF8' template template0").format(
+            sql.Identifier(name)
+        )
+        try:
             connection.execute(statement)
+        except errors.DuplicateDatabase:
+            pass  # another program was faster
+        except psycopg.Error as error:
+            reason = f"the database {name} is not there and cannot be made ({error.diag.message_primary})"
+            mend = f"Make it as an administrator: create database {name} encoding 'UTF8' template template0."
+            raise ServerUnfit(where=_where(url), reason=reason, mend=mend) from error
+    return True
+
+
+def _connect(url: str) -> psycopg.Connection:
+    return psycopg.connect(url, autocommit=True, connect_timeout=10)
+
+
+def _where(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 5432}"
 
 
 def _ensure_passwords(site: Site) -> None:

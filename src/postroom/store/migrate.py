@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from postroom import sql
 from postroom.errors import DatabaseUnreachable, SchemaChanged, SchemaTooNew
-from postroom.store.database import translated
+from postroom.store.database import first_line, translated
 
 NO_TRANSACTION = "-- no transaction"
 _LOCK = 0x506F7374726F6F6D  # "Postroom": one migration at a time in a database
@@ -75,7 +75,7 @@ def _connected(dsn: str) -> Iterator[psycopg.Connection]:
     try:
         connection = psycopg.connect(dsn, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
-        raise DatabaseUnreachable(where=_host(dsn), reason=str(error).strip().splitlines()[-1]) from error
+        raise DatabaseUnreachable(where=_host(dsn), reason=first_line(error)) from error
     try:
         yield connection
     finally:
