@@ -20,6 +20,7 @@ from postroom.store.database import first_line, translated
 
 NO_TRANSACTION = "-- no transaction"
 _LOCK = 0x506F7374726F6F6D  # "Postroom": one migration at a time in a database
+_LOCK_WAIT = "10s"
 
 
 class Migration:
@@ -52,6 +53,8 @@ def migrate(
     known = known_migrations() if known is None else known
     with _connected(dsn) as connection, translated("migrate"):
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+        # A statement that waits for a table makes everybody who comes after it wait too.
+        connection.execute("select set_config('lock_timeout', %s, false)", [_LOCK_WAIT])
         applied = _ledger(connection)
         _refuse_what_we_do_not_know(applied, known)
         if not applied:
