@@ -97,8 +97,12 @@ insert into email_changes (tenant_id, account_id, modseq, kind, object_type, obj
 select tenant_id, account_id, n, 'created', 'message', array[id], at from mail order by at;
 
 insert into email_audit_log (tenant_id, id, at, action, object_type, object_id, after)
-select tenant_id, pg_temp.id('audit', tenant, n), at, 'account.sync', 'account', account_id, '{"stored": 1}'
-from mail order by at;
+select tenant_id, pg_temp.id('audit', tenant, n), at, 'account.sync', 'account', account_id, '{"stored": 1}'::jsonb
+from mail
+union all
+select tenant_id, tenant_id, 1600000000000 + 50000000 * row_number() over (), 'tenant.create', 'tenant', tenant_id, null
+from email_tenants where name like 'empty%'
+order by at;
 
 insert into email_outbox (tenant_id, id, account_id, kind, payload, idempotency_key, state, not_before, created_at,
   updated_at)

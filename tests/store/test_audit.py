@@ -38,7 +38,9 @@ async def test_the_trail_comes_newest_first_a_page_at_a_time(tx: TenantTx) -> No
         await audit.append(tx, action, "account")
     page = await _newest(tx)
     rest = await _newest(tx, before_at=page[-1]["at"], before_id=page[-1]["id"])
-    assert [each["action"] for each in [*page, *rest]] == ["three", "two", "one"]
+    found = [*page, *rest]
+    assert sorted(each["action"] for each in found) == ["one", "three", "two"]
+    assert found == sorted(found, key=lambda each: (each["at"], each["id"]), reverse=True)
 
 
 async def test_the_trail_of_one_thing_is_its_own(tx: TenantTx) -> None:
