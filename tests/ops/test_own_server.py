@@ -46,9 +46,9 @@ def empty(server: OwnServer) -> Iterator[OwnServer]:
 def cli(tmp_path: Path) -> Cli:
     """The program on a machine that has nothing of ours yet."""
 
-    def run(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(url: str, *arguments: str, home: str = "new/home") -> subprocess.CompletedProcess[str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
-        env = kept | {"POSTROOM_HOME": str(tmp_path / "new" / "home"), "POSTROOM_DATABASE_URL": url}
+        env = kept | {"POSTROOM_HOME": str(tmp_path / home), "POSTROOM_DATABASE_URL": url}
         program = [sys.executable, "-c", "from postroom.cli import main; main()", *arguments]
         done = subprocess.run(program, capture_output=True, text=True, check=False, env=env)
         assert "Traceback" not in done.stderr, done.stderr
@@ -79,6 +79,21 @@ def test_the_journey_works_for_a_superuser_and_for_the_administrator_of_a_manage
     with psycopg.connect(login) as connection:
         assert connection.info.user == "email_service"
         assert connection.execute("select count(*) from email_messages").fetchall() == [(0,)]
+
+
+def test_a_second_machine_does_not_lock_the_first_one_out_unless_it_is_told_to(
+    empty: OwnServer, cli: Cli, tmp_path: Path
+) -> None:
+    url = empty.url()
+    assert cli(url, "status").returncode == 0
+    _refused(cli(url, "status", home="second"), "copy that file from the machine that set them")
+    assert cli(url, "status").returncode == 0
+    (tmp_path / "third").mkdir()
+    (tmp_path / "third" / "secrets.json").write_text((tmp_path / "new/home/secrets.json").read_text())
+    assert cli(url, "status", home="third").returncode == 0
+    assert cli(url, "up", home="second").returncode == 0
+    assert cli(url, "status", home="second").returncode == 0
+    _refused(cli(url, "status"), "postroom up")
 
 
 def test_a_server_of_ones_own_is_not_ours_to_stop(server: OwnServer, cli: Cli) -> None:

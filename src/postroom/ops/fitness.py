@@ -19,8 +19,11 @@ order by rolname
 """
 
 
-def refuse_unfit(connection: psycopg.Connection, where: str) -> None:
-    """Raises ServerUnfit for a server that is too old, a database that is not UTF-8, or a user without the rights."""
+def is_empty(connection: psycopg.Connection, where: str) -> bool:
+    """Whether the schema is still to be made here.
+
+    Raises ServerUnfit for a server that is too old, a database that is not UTF-8, or a user without the rights.
+    """
     version = connection.info.server_version // 10000
     if version < MAJORS[0]:
         mend = f"Use PostgreSQL {MAJORS[0]} or newer."
@@ -30,8 +33,10 @@ def refuse_unfit(connection: psycopg.Connection, where: str) -> None:
         reason = f"the database {connection.info.dbname} is {encoding}, and mail needs UTF8"
         mend = "Name a database that is not there yet in POSTROOM_DATABASE_URL: it is made as it must be."
         raise ServerUnfit(where=where, reason=reason, mend=mend)
-    if not connection.execute("select to_regclass('public.email_schema_migrations')").fetchall()[0][0]:
-        _refuse_without_rights(connection, where)
+    if connection.execute("select to_regclass('public.email_schema_migrations')").fetchall()[0][0]:
+        return False
+    _refuse_without_rights(connection, where)
+    return True
 
 
 def _refuse_without_rights(connection: psycopg.Connection, where: str) -> None:

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from postroom.errors import DatabaseUnreachable, ServerUnfit, StoreError, UsageError
 from postroom.ops.cluster import Cluster, ensure_secret
-from postroom.ops.fitness import refuse_unfit
+from postroom.ops.fitness import is_empty
 from postroom.settings import Settings
 from postroom.store.database import first_line
 from postroom.store.migrate import migrate
@@ -28,6 +28,11 @@ class Site:
     def __init__(self, admin_url: str, home: Path) -> None:
         self._admin_url = admin_url
         self._home = home
+
+    @property
+    def secrets(self) -> Path:
+        """The file with the passwords of the logins."""
+        return self._home / "secrets.json"
 
     def url(self, role: str) -> str:
         """A connection URL. It holds the password: show it only to whoever asked for it."""
@@ -57,15 +62,20 @@ def _libpq(url: str) -> dict[str, str]:
     return {variable: str(parts[key]) for key, variable in names.items() if key in parts}
 
 
-def open_site(settings: Settings, *, tell: Callable[[str], None] = lambda _: None) -> Site:
+def open_site(
+    settings: Settings, *, tell: Callable[[str], None] = lambda _: None, renew_passwords: bool = False
+) -> Site:
     """The store of these settings, started and migrated if need be.
+
+    On a server of one's own several machines may use one store. The logins keep the passwords that one of them gave
+    until another is told to give new ones (`renew_passwords`): else each would lock the others out.
 
     Raises ClusterError, DatabaseUnreachable, SchemaTooNew or StoreError.
     """
     site = Site(_admin_url(settings), settings.home)
-    _ensure_database(site.url("postgres"))
+    is_new = _ensure_database(site.url("postgres"))
     migrate(site.url("postgres"), tell=tell)
-    _ensure_passwords(site)
+    _ensure_passwords(site, may_change=is_new or renew_passwords or not settings.database_url)
     return site
 
 
@@ -83,8 +93,8 @@ def _admin_url(settings: Settings) -> str:
     return f"postgresql://postgres:{password}@{endpoint.host}:{endpoint.port}/{DATABASE}"
 
 
-def _ensure_database(url: str) -> None:
-    """Make the database where it is not there, and look whether it can hold the store."""
+def _ensure_database(url: str) -> bool:
+    """Make the database where it is not there, and look whether it can hold the store. Whether it is empty."""
     try:
         connection = _connect(url)
     except psycopg.OperationalError as error:
@@ -92,7 +102,7 @@ def _ensure_database(url: str) -> None:
             raise DatabaseUnreachable(where=_where(url), reason=first_line(error)) from error
         connection = _connect(url)
     with connection:
-        refuse_unfit(connection, _where(url))
+        return is_empty(connection, _where(url))
 
 
 def _make_database(url: str) -> bool:
@@ -128,11 +138,16 @@ def _where(url: str) -> str:
     return f"{parts.hostname}:{parts.port or 5432}"
 
 
-def _ensure_passwords(site: Site) -> None:
+def _ensure_passwords(site: Site, *, may_change: bool) -> None:
     """Give every login the password of our folder, where it has another. Stored as SCRAM-SHA-256."""
     strangers = [role for role in LOGINS if not _gets_in(site.url(role))]
     if not strangers:
         return
+    if not may_change:
+        raise StoreError(
+            reason=f"{', '.join(strangers)} do not get in with the passwords in {site.secrets}; copy that file from the "
+            "machine that set them, or set new ones from here, which locks the others out: postroom up"
+        )
     with psycopg.connect(site.url("postgres"), autocommit=True) as connection:
         for role in strangers:
             password = urlsplit(site.url(role)).password or ""
