@@ -41,10 +41,10 @@ def own_server(programs: Path, *options: str) -> Iterator[OwnServer]:
     place = Path(tempfile.mkdtemp(prefix="own-server-", dir="/tmp"))
     place.chmod(0o755)
     user = server_user(place / "data")
-    reachable = user.can_run(programs / "postgres")
-    folder = programs if reachable else within_reach(find_binaries(programs), user, place).folder
     server = OwnServer(port=free_port())
     try:
+        reachable = user.can_run(programs / "postgres")
+        folder = programs if reachable else within_reach(find_binaries(programs), user, place).folder
         _initdb(folder, place, user, *options)
         _pg_ctl(folder, place, user, "start", "-l", f"{place}/data/log", "-o", _settings(server.port))
         yield server

@@ -1,6 +1,5 @@
 -- Postroom: every index, under what it is for: the queries that read it (sql/queries/<noun>.sql), a key that must be
 -- unique, or a foreign key that must be checked. Tests read these lines and look whether they are true.
--- Statistics are analysed at the end.
 set role email_owner;
 
 -- Accounts ----------------------------------------------------------------------------------------------------------

@@ -757,7 +757,6 @@ grant select on email_schema_migrations to email_service, email_worker;
 reset role;
 -- Postroom: every index, under what it is for: the queries that read it (sql/queries/<noun>.sql), a key that must be
 -- unique, or a foreign key that must be checked. Tests read these lines and look whether they are true.
--- Statistics are analysed at the end.
 set role email_owner;
 
 -- Accounts ----------------------------------------------------------------------------------------------------------
