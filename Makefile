@@ -19,6 +19,7 @@ check: setup
 	@$(RUN) ruff format --check . && $(RUN) ruff check .
 	@$(RUN) basedpyright
 	@$(RUN) lint-imports --no-logo
+	@$(RUN) squawk src/postroom/sql/migrations/*.sql
 	@$(RUN) pytest tests/rules
 
 bench: setup

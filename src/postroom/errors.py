@@ -14,6 +14,7 @@ PostroomError                      exit code 1
 │   └── ServerMisbehaved
 ├── StoreError                     7   the database or the blob store
 │   ├── DatabaseUnreachable
+│   ├── ServerUnfit
 │   ├── DatabaseFull
 │   ├── SchemaTooNew
 │   ├── SchemaChanged
@@ -127,7 +128,12 @@ class StoreError(PostroomError):
 
 
 class DatabaseUnreachable(StoreError):
-    """The database at {where} cannot be reached: {reason}. Start it: postroom up, or set POSTROOM_DATABASE_URL."""
+    """The database at {where} cannot be reached: {reason}. Start it: postroom up. If it is a server of your own, check
+    POSTROOM_DATABASE_URL."""
+
+
+class ServerUnfit(StoreError):
+    """The PostgreSQL server at {where} cannot hold the store: {reason}. {mend}"""
 
 
 class DatabaseFull(StoreError):

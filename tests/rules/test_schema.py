@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from postroom import sql
 from postroom.ops.cluster import Cluster
 from postroom.store.migrate import migrate, schema_version
 from tests.support.site import Store
+from tests.support.statements import prepare
 
 NOT_TENANTS_DATA = {"email_schema_migrations"}
 CONTRACT_INDEXES = [
@@ -75,12 +75,6 @@ def test_the_contracts_indexes_and_many_more_exist(owner: psycopg.Connection[Any
     assert len(found) >= 30
 
 
-def test_every_index_says_which_query_it_serves() -> None:
-    text = sql.read("init-indexes.sql")
-    for found in re.finditer(r"create (?:unique )?index (\w+)", text):
-        assert text[: found.start()].rstrip().splitlines()[-1].startswith("--"), found[1]
-
-
 def test_every_view_is_the_readers_own(owner: psycopg.Connection[Any]) -> None:
     wrong = _column(
         owner,
@@ -120,14 +114,7 @@ def test_the_application_has_no_power(owner: psycopg.Connection[Any]) -> None:
 def test_every_query_prepares_against_the_schema(store: Store, noun: str) -> None:
     with store.connect("postgres") as connection:
         for query in vars(sql.queries(noun)).values():
-            numbers: dict[str, int] = {}
-
-            def numbered(found: re.Match[str], numbers: dict[str, int] = numbers) -> str:
-                return f"${numbers.setdefault(found[1], len(numbers) + 1)}"
-
-            text = re.sub(r"%\((\w+)\)[sb]", numbered, query.text)
-            connection.execute(f"prepare one as {text}".encode())
-            connection.execute(b"deallocate one")
+            prepare(connection, query)
 
 
 @pytest.mark.parametrize("noun", [noun for noun in NOUNS if noun not in ("system", "ops")])

@@ -71,3 +71,15 @@ def test_statements_that_allow_no_transaction_have_their_marker(url: str) -> Non
         migrate(url, _with(Migration("9001_mine.sql", text)))
     assert migrate(url, _with(Migration("9001_mine.sql", f"-- no transaction\n{text}"))) == 9001
     assert _tables(url) == {"mine", "mine_x"}
+
+
+def test_a_table_in_use_is_not_waited_for_without_end(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("postroom.store.migrate._LOCK_WAIT", "100ms")
+    before = schema_version(url)
+    newer = Migration("9001_mine.sql", "create table mine (x int); alter table email_folders add mine int;")
+    with psycopg.connect(url) as reading:
+        reading.execute("select count(*) from email_folders")
+        with pytest.raises(StoreError, match="lock timeout"):
+            migrate(url, _with(newer))
+    assert (_tables(url), schema_version(url)) == (set(), before)
+    assert migrate(url, _with(newer)) == 9001

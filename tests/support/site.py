@@ -19,15 +19,16 @@ import pytest
 
 from postroom.ops.cluster import Cluster
 from postroom.ops.provision import Site, open_site
-from postroom.settings import Settings
+from postroom.settings import Settings, load
 
 
 class Store:
-    """A running store. `cli(...)` is the program as a user types it."""
+    """A running store. `cli(...)` is the program as a user types it; `environment` holds its settings."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **environment: str) -> None:
         self.home = home
-        self.settings = Settings(home=home)
+        self.environment = {"POSTROOM_HOME": str(home)} | environment
+        self.settings: Settings = load(self.environment)
         self.site: Site = open_site(self.settings)
 
     def cli(
@@ -35,7 +36,7 @@ class Store:
     ) -> subprocess.CompletedProcess[str]:
         program = [sys.executable, "-c", "from postroom.cli import main; main()", *arguments]
         kept = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
-        env = kept | {"POSTROOM_HOME": str(self.home)} | environment
+        env = kept | self.environment | environment
         done = subprocess.run(program, input=stdin, capture_output=True, text=True, env=env, check=False)
         assert "Traceback" not in done.stderr, done.stderr
         if check:
@@ -56,12 +57,12 @@ class Store:
 
 
 @contextmanager
-def running_store() -> Iterator[Store]:
+def running_store(**environment: str) -> Iterator[Store]:
     # Not below pytest's own folders: the server runs as another user than root and must be able to get there.
     home = Path(tempfile.mkdtemp(prefix="postroom-test-", dir="/tmp"))
     home.chmod(0o755)
     try:
-        yield Store(home / "home")
+        yield Store(home / "home", **environment)
     finally:
         Cluster(home / "home").stop()
         shutil.rmtree(home, ignore_errors=True)

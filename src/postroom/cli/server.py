@@ -25,7 +25,7 @@ def up(
     """
     from postroom.ops.provision import open_site
 
-    site = open_site(chosen(), tell=say)
+    site = open_site(chosen(), tell=say, renew_passwords=True)
     where = site.url("postgres").rpartition("@")[2]
     try:
         say(f'Ready: {where}. Connect with: psql "$(postroom url --role email_service)"')

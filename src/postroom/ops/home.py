@@ -119,6 +119,8 @@ def save_secrets(home: Path, passwords: dict[str, str]) -> None:
 
 def ensure_secret(home: Path, name: str) -> str:
     """The password of this name, made at the first call; two processes at once get the same one."""
+    with folder_errors(home):
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)  # with a server of your own nothing else makes it
     with folder_errors(home), Home(home).locked():
         known = load_secrets(home)
         if name not in known:

@@ -7,13 +7,15 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
-from postroom.errors import DatabaseFull, DatabaseUnreachable, StoreError, UsageError
+from postroom.errors import DatabaseFull, DatabaseUnreachable, ServerUnfit, StoreError, UsageError
 from postroom.ops.cluster import Cluster, ensure_secret
+from postroom.ops.fitness import is_empty
 from postroom.ops.home import Home, full_folder
 from postroom.settings import Settings
+from postroom.store.database import first_line
 from postroom.store.migrate import migrate
 
 DATABASE = "email_service"
@@ -27,6 +29,11 @@ class Site:
     def __init__(self, admin_url: str, home: Path) -> None:
         self._admin_url = admin_url
         self._home = home
+
+    @property
+    def secrets(self) -> Path:
+        """The file with the passwords of the logins."""
+        return self._home / "secrets.json"
 
     def url(self, role: str) -> str:
         """A connection URL. It holds the password: show it only to whoever asked for it."""
@@ -56,15 +63,20 @@ def _libpq(url: str) -> dict[str, str]:
     return {variable: str(parts[key]) for key, variable in names.items() if key in parts}
 
 
-def open_site(settings: Settings, *, tell: Callable[[str], None] = lambda _: None) -> Site:
+def open_site(
+    settings: Settings, *, tell: Callable[[str], None] = lambda _: None, renew_passwords: bool = False
+) -> Site:
     """The store of these settings, started and migrated if need be.
+
+    On a server of one's own several machines may use one store. The logins keep the passwords that one of them gave
+    until another is told to give new ones (`renew_passwords`): else each would lock the others out.
 
     Raises ClusterError, DatabaseUnreachable, SchemaTooNew or StoreError.
     """
     site = Site(_admin_url(settings), settings.home)
-    _ensure_database(site.url("postgres"))
+    is_new = _ensure_database(site.url("postgres"))
     migrate(site.url("postgres"), tell=tell)
-    _ensure_passwords(site)
+    _ensure_passwords(site, may_change=is_new or renew_passwords or not settings.database_url)
     return site
 
 
@@ -89,28 +101,61 @@ def _admin_url(settings: Settings) -> str:
     return f"postgresql://postgres:{password}@{endpoint.host}:{endpoint.port}/{DATABASE}"
 
 
-def _ensure_database(url: str) -> None:
-    """Make the database where it is not there. Text must be UTF-8."""
-    parts = urlsplit(url)
-    name = parts.path[1:]
+def _ensure_database(url: str) -> bool:
+    """Make the database where it is not there, and look whether it can hold the store. Whether it is empty."""
     try:
-        psycopg.connect(url, connect_timeout=10).close()
+        connection = _connect(url)
     except psycopg.OperationalError as error:
-        if "does not exist" not in str(error):
-            where = f"{parts.hostname}:{parts.port or 5432}"
-            raise DatabaseUnreachable(where=where, reason=str(error).strip().splitlines()[-1]) from error
-        with psycopg.connect(urlunsplit(parts._replace(path="/postgres")), autocommit=True) as connection:
-            statement = sql.SQL("create database {} encoding 'UTF8' template template0").format(
-                sql.Identifier(name)
-            )
+        if not _make_database(url):
+            raise DatabaseUnreachable(where=_where(url), reason=first_line(error)) from error
+        connection = _connect(url)
+    with connection:
+        return is_empty(connection, _where(url))
+
+
+def _make_database(url: str) -> bool:
+    """Whether the database was missing, and is there now. Text must be UTF-8."""
+    name = str(conninfo_to_dict(url)["dbname"])
+    try:
+        connection = _connect(urlunsplit(urlsplit(url)._replace(path="/postgres")))
+    except psycopg.OperationalError:
+        return False
+    with connection:
+        if connection.execute("select from pg_database where datname = %s", [name]).rowcount:
+            return False
+        statement = sql.SQL("create database {} encoding 'UTF8' template template0").format(
+            sql.Identifier(name)
+        )
+        try:
             connection.execute(statement)
+        except errors.DuplicateDatabase:
+            pass  # another program was faster
+        except psycopg.Error as error:
+            reason = f"the database {name} is not there and cannot be made ({error.diag.message_primary})"
+            mend = f"Make it as an administrator: create database {name} encoding 'UTF8' template template0."
+            raise ServerUnfit(where=_where(url), reason=reason, mend=mend) from error
+    return True
 
 
-def _ensure_passwords(site: Site) -> None:
+def _connect(url: str) -> psycopg.Connection:
+    return psycopg.connect(url, autocommit=True, connect_timeout=10)
+
+
+def _where(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 5432}"
+
+
+def _ensure_passwords(site: Site, *, may_change: bool) -> None:
     """Give every login the password of our folder, where it has another. Stored as SCRAM-SHA-256."""
     strangers = [role for role in LOGINS if not _gets_in(site.url(role))]
     if not strangers:
         return
+    if not may_change:
+        raise StoreError(
+            reason=f"{', '.join(strangers)} do not get in with the passwords in {site.secrets}; copy that file from the "
+            "machine that set them, or set new ones from here, which locks the others out: postroom up"
+        )
     with psycopg.connect(site.url("postgres"), autocommit=True) as connection:
         for role in strangers:
             password = urlsplit(site.url(role)).password or ""

@@ -665,7 +665,8 @@ begin
       'select array_agg(w.message_id order by w.received_at desc, w.message_id desc),'
       || ' array_agg(w.received_at order by w.received_at desc, w.message_id desc)'
       || ' from (select s.message_id, s.received_at'
-      || '         from (select * from public.email_search_entries s where s.tenant_id = %L::uuid%s'
+      || '         from (select tenant_id, message_id, received_at, account_id, size_bytes, words'
+      || '                 from public.email_search_entries s where s.tenant_id = %L::uuid%s'
       || '                order by s.received_at desc, s.message_id desc limit %s) s%s'
       || '        where (%s) order by s.received_at desc, s.message_id desc limit %s) w',
       p_tenant_id, v_after_cursor, v_window, v_joined, v_condition, p_limit) into v_ids, v_ats;
@@ -678,7 +679,8 @@ begin
   if v_must is not null then
     -- Gather every match by the index, sort, and look at the messages themselves from the newest on.
     return query execute format(
-      'with hits as materialized (select s.message_id, s.received_at, s.account_id, s.size_bytes, s.words'
+      'with hits as materialized ('
+      || '   select s.tenant_id, s.message_id, s.received_at, s.account_id, s.size_bytes, s.words'
       || '   from public.email_search_entries s'
       || '  where s.tenant_id = %L::uuid and s.words @@ %L::tsquery%s)'
       || ' select s.message_id, s.received_at, 0::real'

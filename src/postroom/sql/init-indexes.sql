@@ -1,4 +1,5 @@
--- Postroom: every index, under the query that it serves. Statistics are analysed at the end.
+-- Postroom: every index, under what it is for: the queries that read it (sql/queries/<noun>.sql), a key that must be
+-- unique, or a foreign key that must be checked. Tests read these lines and look whether they are true.
 set role email_owner;
 
 -- Accounts ----------------------------------------------------------------------------------------------------------
@@ -8,7 +9,7 @@ create index idx_email_accounts_tenant_user on email_accounts (tenant_id, user_i
 -- accounts.by_email: an address is one account of its tenant; another tenant may have it too.
 create unique index idx_email_accounts_email_address on email_accounts (tenant_id, email_address) where not is_deleted;
 -- accounts.due: which accounts of a tenant want a sync, the longest waiting first.
-create index idx_email_accounts_sync_enabled on email_accounts (tenant_id, is_sync_enabled, last_sync_at);
+create index idx_email_accounts_sync_enabled on email_accounts (tenant_id, is_sync_enabled, last_sync_at nulls first);
 -- Foreign key: no credential goes while an account needs it.
 create index idx_email_accounts_credential on email_accounts (tenant_id, credential_id) where credential_id is not null;
 -- credentials.of_account: the secret of an account.
@@ -18,14 +19,12 @@ create index idx_email_credentials_account on email_credentials (tenant_id, acco
 
 -- folders.by_type: the inbox of an account.
 create index idx_email_folders_account_type on email_folders (tenant_id, account_id, type);
--- folders.of_account: all living folders of an account by name.
-create index idx_email_folders_tenant_account on email_folders (tenant_id, account_id, name) where not is_deleted;
+-- folders.of_account, folders.ensure: the living folders of an account by name; a name is one of them.
+create unique index idx_email_folders_tenant_account on email_folders (tenant_id, account_id, name)
+  where not is_deleted;
 -- folders.system: every system folder of a tenant, over all accounts.
 create index idx_email_folders_type on email_folders (tenant_id, type)
   where type in ('inbox', 'sent', 'drafts', 'trash', 'spam', 'archive');
--- folders.ensure: a name is one living folder of its account.
-create unique index idx_email_folders_name on email_folders (tenant_id, account_id, name, is_deleted)
-  where not is_deleted;
 
 -- Messages ----------------------------------------------------------------------------------------------------------
 
@@ -35,11 +34,11 @@ create index idx_email_messages_folder_received on email_messages (tenant_id, fo
 -- messages.list_tenant: all mail of a tenant, newest first.
 create index idx_email_messages_received on email_messages (tenant_id, received_at desc, id desc) where not is_deleted;
 -- messages.list_thread: a conversation in its order.
-create index idx_email_messages_thread_id on email_messages (tenant_id, thread_id, received_at);
+create index idx_email_messages_thread_id on email_messages (tenant_id, thread_id, received_at, id);
 -- threads.family: the messages that an arriving message may rearrange.
 create index idx_email_messages_thread_family on email_messages (tenant_id, thread_family_id);
 -- messages.list_unread: what is unread in an account, newest first.
-create index idx_email_messages_account_read on email_messages (tenant_id, account_id, is_read, received_at desc)
+create index idx_email_messages_account_read on email_messages (tenant_id, account_id, is_read, received_at desc, id desc)
   where not is_read and not is_deleted;
 -- messages.by_message_id, messages.taken_keys: the key that stands for the Message-ID.
 create unique index idx_email_messages_message_id on email_messages (tenant_id, account_id, message_id);
@@ -48,18 +47,19 @@ create unique index idx_email_messages_imap_uid on email_messages (tenant_id, fo
   where imap_uid is not null and not is_deleted;
 -- messages.known: identity is the hash of the raw bytes.
 create unique index idx_email_messages_content_hash on email_messages (tenant_id, account_id, content_hash);
--- blobs.orphans, and the foreign key: does any message need this blob?
+-- blobs.orphans: does any message need this blob? The foreign key asks the same.
 create index idx_email_messages_raw_blob on email_messages (tenant_id, raw_blob);
 -- messages.flagged: the flagged messages of an account.
-create index idx_email_messages_flagged on email_messages (tenant_id, account_id, received_at desc)
+create index idx_email_messages_flagged on email_messages (tenant_id, account_id, received_at desc, id desc)
   where is_flagged and not is_deleted;
 -- messages.drafts: the drafts of an account.
-create index idx_email_messages_drafts on email_messages (tenant_id, account_id, received_at desc)
+create index idx_email_messages_drafts on email_messages (tenant_id, account_id, received_at desc, id desc)
   where is_draft and not is_deleted;
 -- messages.purgeable: what was deleted before a given time.
 create index idx_email_messages_deleted on email_messages (tenant_id, deleted_at) where is_deleted;
 -- messages.of_list: the mail of a mailing list or newsletter.
-create index idx_email_messages_list on email_messages (tenant_id, list_id, received_at desc) where list_id is not null;
+create index idx_email_messages_list on email_messages (tenant_id, list_id, received_at desc, id desc)
+  where list_id is not null and not is_deleted;
 
 -- search.matches: words, phrases, people, file names. Its definer function filters by the tenant first.
 -- A pending list of 1 MB keeps searching fast while mail comes in.
@@ -70,43 +70,44 @@ create index idx_email_search_entries_received on email_search_entries (tenant_i
 
 -- Placements and addresses ------------------------------------------------------------------------------------------
 
--- placements.of_message, search `in:`: where a message lies.
-create index idx_email_placements_message on email_placements (tenant_id, message_id) where vanished_at is null;
+-- placements.of_message, placements.placed, placements.settle: where a message lies. Not only of the living
+-- placements: a message that is purged takes all of them along.
+create index idx_email_placements_message on email_placements (tenant_id, message_id);
 -- placements.unread: the unread of a folder, by UID.
 create index idx_email_placements_unread on email_placements (tenant_id, folder_id, uid)
   where not is_read and vanished_at is null;
 -- placements.vanished: what a server let go, and when.
 create index idx_email_placements_vanished on email_placements (tenant_id, folder_id, vanished_at)
   where vanished_at is not null;
--- addresses.wrote: everything from and to an address.
+-- addresses.correspondence: everything from and to an address.
 create index idx_email_addresses_address on email_addresses (tenant_id, address, role);
 -- addresses.of_domain: who of a company wrote.
 create index idx_email_addresses_domain on email_addresses (tenant_id, domain) where role = 'from';
 
 -- Attachments and blobs ---------------------------------------------------------------------------------------------
 
--- attachments.of_message
+-- attachments.of_message: the attachments of a message in their order.
 create index idx_email_attachments_message_id on email_attachments (tenant_id, message_id, position);
 -- attachments.newest: the attachments of a tenant, newest first.
-create index idx_email_attachments_tenant on email_attachments (tenant_id, created_at desc);
--- attachments.at_path: which attachment an object belongs to.
+create index idx_email_attachments_tenant on email_attachments (tenant_id, created_at desc, id desc) where not is_deleted;
+-- attachments.at_path: which attachments an object belongs to.
 create index idx_email_attachments_storage_path on email_attachments (tenant_id, storage_path)
   where storage_path is not null;
--- attachments.same: the same bytes elsewhere, and the foreign key to the blob.
+-- attachments.same: the same bytes elsewhere.
 create index idx_email_attachments_content_hash on email_attachments (tenant_id, content_hash);
--- Foreign key: does any attachment need this blob?
+-- blobs.orphans: does any attachment need this blob? The foreign key asks the same.
 create index idx_email_attachments_blob on email_attachments (tenant_id, blob_hash);
--- blobs.at_path: sweeping orphan objects.
+-- blobs.at_path: a sweep of the object store asks which objects have a row.
 create index idx_email_blobs_storage_path on email_blobs (tenant_id, storage_path) where storage_path is not null;
 
 -- Threads, changes, outbox, quarantine, audit --------------------------------------------------------------------------
 
--- threads.merge: every link of a family.
+-- threads.merge_links: every link of a family.
 create index idx_email_thread_links_family on email_thread_links (tenant_id, family_id);
--- changes: what happened between two times. The table only grows at its end, so BRIN.
-create index idx_email_changes_at on email_changes using brin (at);
+-- changes.between: what happened between two times. The table only grows at its end, so BRIN.
+create index idx_email_changes_at on email_changes using brin (at) with (pages_per_range = 32, autosummarize = on);
 -- outbox.due: what waits to be done for an account.
-create index idx_email_outbox_due on email_outbox (tenant_id, account_id, not_before) where state = 'pending';
+create index idx_email_outbox_due on email_outbox (tenant_id, account_id, not_before, id) where state = 'pending';
 -- outbox.enqueue: the same request twice is done once.
 create unique index idx_email_outbox_idempotency on email_outbox (tenant_id, account_id, idempotency_key)
   where idempotency_key is not null;
@@ -114,15 +115,15 @@ create unique index idx_email_outbox_idempotency on email_outbox (tenant_id, acc
 create unique index idx_email_quarantine_origin on email_quarantine (tenant_id, account_id, folder_name, origin);
 -- quarantine.open: what is still in trouble.
 create index idx_email_quarantine_open on email_quarantine (tenant_id, created_at) where resolved_at is null;
--- Foreign key: does the quarantine need this blob?
+-- blobs.orphans: does the quarantine need this blob? The foreign key asks the same.
 create index idx_email_quarantine_blob on email_quarantine (tenant_id, raw_blob) where raw_blob is not null;
--- audit.newest
-create index idx_email_audit_log_tenant_at on email_audit_log (tenant_id, at desc);
--- audit.of_object
-create index idx_email_audit_log_object on email_audit_log (tenant_id, object_type, object_id);
--- audit: between two times; grows at its end only.
-create index idx_email_audit_log_at on email_audit_log using brin (at);
--- The name of a tenant is unique. Only operators may make one, so the clash tells no tenant anything.
+-- audit.newest: the trail of a tenant, newest first.
+create index idx_email_audit_log_tenant_at on email_audit_log (tenant_id, at desc, id desc);
+-- audit.of_object: what was done to one thing, newest first.
+create index idx_email_audit_log_object on email_audit_log (tenant_id, object_type, object_id, at desc, id desc);
+-- ops.audit_between: what was done to anybody between two times. The table only grows at its end, so BRIN.
+create index idx_email_audit_log_at on email_audit_log using brin (at) with (pages_per_range = 32, autosummarize = on);
+-- Unique: the name of a tenant. Only operators may make one, so the clash tells no tenant anything.
 create unique index idx_email_tenants_name on email_tenants (name);
 
 -- Nothing is analysed here: a table that was analysed empty is planned for as empty. email_refresh_statistics() does it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
@@ -148,7 +149,7 @@ class Database:
         try:
             connection = await self._pool.getconn()
         except (PoolTimeout, psycopg.OperationalError) as error:
-            raise DatabaseUnreachable(where=self._where, reason=_first_line(error)) from error
+            raise DatabaseUnreachable(where=self._where, reason=first_line(error)) from error
         try:
             yield connection
         finally:
@@ -175,20 +176,22 @@ def translated(name: str) -> Iterator[None]:
     try:
         yield
     except (pg.DiskFull, pg.OutOfMemory) as error:
-        raise DatabaseFull(reason=_first_line(error)) from error
+        raise DatabaseFull(reason=first_line(error)) from error
     except (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow) as error:
-        raise DatabaseUnreachable(where="the server", reason=_first_line(error)) from error
+        raise DatabaseUnreachable(where="the server", reason=first_line(error)) from error
     except psycopg.OperationalError as error:
         if error.sqlstate is None:
-            raise DatabaseUnreachable(where="the server", reason=_first_line(error)) from error
-        raise StoreError(reason=f"{name}: {_first_line(error)}") from error
+            raise DatabaseUnreachable(where="the server", reason=first_line(error)) from error
+        raise StoreError(reason=f"{name}: {first_line(error)}") from error
     except psycopg.Error as error:
         # The detail of a failed statement may hold mail: only the primary message goes on.
         raise StoreError(reason=f"{name}: {error.diag.message_primary or type(error).__name__}") from error
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+def first_line(error: BaseException) -> str:
+    """What the server or the driver said, without where: that stands in the sentence already."""
+    said = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return re.sub(r"^connection failed: (connection to server at .*? failed: )?(FATAL: +)?", "", said)
 
 
 def _where(dsn: str) -> str:

@@ -16,10 +16,11 @@ from psycopg.conninfo import conninfo_to_dict
 
 from postroom import sql
 from postroom.errors import DatabaseUnreachable, SchemaChanged, SchemaTooNew
-from postroom.store.database import translated
+from postroom.store.database import first_line, translated
 
 NO_TRANSACTION = "-- no transaction"
 _LOCK = 0x506F7374726F6F6D  # "Postroom": one migration at a time in a database
+_LOCK_WAIT = "10s"
 
 
 class Migration:
@@ -52,6 +53,8 @@ def migrate(
     known = known_migrations() if known is None else known
     with _connected(dsn) as connection, translated("migrate"):
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
+        # A statement that waits for a table makes everybody who comes after it wait too.
+        connection.execute("select set_config('lock_timeout', %s, false)", [_LOCK_WAIT])
         applied = _ledger(connection)
         _refuse_what_we_do_not_know(applied, known)
         if not applied:
@@ -75,7 +78,7 @@ def _connected(dsn: str) -> Iterator[psycopg.Connection]:
     try:
         connection = psycopg.connect(dsn, autocommit=True, connect_timeout=10)
     except psycopg.OperationalError as error:
-        raise DatabaseUnreachable(where=_host(dsn), reason=str(error).strip().splitlines()[-1]) from error
+        raise DatabaseUnreachable(where=_host(dsn), reason=first_line(error)) from error
     try:
         yield connection
     finally:

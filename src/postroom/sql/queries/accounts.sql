@@ -23,13 +23,16 @@ where tenant_id = %(tenant_id)s
 order by email_address
 
 -- name: due
--- The accounts that want a sync, the longest waiting first.
+-- The accounts that want a sync by now, the longest waiting first.
 select id, email_address, last_sync_at
 from email_accounts
 where tenant_id = %(tenant_id)s
   and is_sync_enabled
-  and (last_sync_at is null or last_sync_at < %(before)s)
+  and is_enabled
+  and not is_deleted
+  and (last_sync_at is null or last_sync_at + sync_interval * 1000::bigint <= %(at)s)
 order by last_sync_at nulls first
+limit %(limit)s
 
 -- name: create
 -- Nothing when the tenant has the address already.

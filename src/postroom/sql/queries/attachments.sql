@@ -21,3 +21,28 @@ where tenant_id = %(tenant_id)s
   and message_id = %(message_id)s
   and not is_deleted
 order by position
+
+-- name: newest
+-- The attachments of the tenant, newest first, a page at a time.
+select id, message_id, filename, mime_type, size_bytes, content_hash, created_at
+from email_attachments
+where tenant_id = %(tenant_id)s
+  and not is_deleted
+  and (created_at, id) < (%(before_at)s, %(before_id)s)
+order by created_at desc, id desc
+limit %(limit)s
+
+-- name: at_path
+-- The attachments whose bytes are this object.
+select id, message_id, filename
+from email_attachments
+where tenant_id = %(tenant_id)s
+  and storage_path = %(storage_path)s
+
+-- name: same
+-- Every attachment with these bytes.
+select id, message_id, filename, created_at
+from email_attachments
+where tenant_id = %(tenant_id)s
+  and content_hash = %(content_hash)s
+  and not is_deleted

@@ -62,3 +62,20 @@ select pg_advisory_xact_lock_shared(hashtextextended('postroom.blobs.' || %(tena
 -- name: guard_alone
 -- Whether nobody writes objects of this tenant, and nobody can until the transaction ends.
 select pg_try_advisory_xact_lock(hashtextextended('postroom.blobs.' || %(tenant_id)s::text, 0)) as alone
+
+-- name: orphans
+-- Which of these blobs nothing needs any more.
+select b.sha256, b.storage_type, b.storage_path
+from email_blobs b
+where b.tenant_id = %(tenant_id)s
+  and b.sha256 = any (%(sha256s)s::bytea[])
+  and not exists (select from email_messages m where m.tenant_id = b.tenant_id and m.raw_blob = b.sha256)
+  and not exists (select from email_attachments a where a.tenant_id = b.tenant_id and a.blob_hash = b.sha256)
+  and not exists (select from email_quarantine q where q.tenant_id = b.tenant_id and q.raw_blob = b.sha256)
+
+-- name: at_path
+-- Which of these objects hold a blob.
+select storage_path
+from email_blobs
+where tenant_id = %(tenant_id)s
+  and storage_path = any (%(storage_paths)s::text[])

@@ -20,3 +20,12 @@ where tenant_id = %(tenant_id)s
   and modseq > %(modseq)s
 order by modseq, kind, object_type
 limit %(limit)s
+
+-- name: between
+-- What happened between two times, in all accounts.
+select account_id, modseq, kind, object_type, object_ids, at
+from email_changes
+where tenant_id = %(tenant_id)s
+  and at >= %(since)s
+  and at < %(before)s
+order by at, account_id, modseq

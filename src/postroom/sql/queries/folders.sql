@@ -34,7 +34,7 @@ with wanted as (
   insert into email_folders (id, tenant_id, account_id, name, wire_name, type, is_selectable, created_at, updated_at)
   select id, %(tenant_id)s, %(account_id)s, name, wire_name, type, is_selectable, %(at)s, %(at)s
   from wanted
-  on conflict (tenant_id, account_id, name, is_deleted) where not is_deleted
+  on conflict (tenant_id, account_id, name) where not is_deleted
     do update set wire_name = excluded.wire_name, type = excluded.type, is_selectable = excluded.is_selectable,
       updated_at = excluded.updated_at
     where (email_folders.wire_name, email_folders.type, email_folders.is_selectable)

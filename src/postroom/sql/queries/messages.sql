@@ -1,4 +1,5 @@
 -- Messages: one row for each different message of an account.
+-- Lists come a page at a time: what is older than the last message of the page before, or than the end of time.
 
 -- name: known
 -- Which of these raw messages the account has.
@@ -100,6 +101,7 @@ from email_messages
 where tenant_id = %(tenant_id)s
   and folder_id = %(folder_id)s
   and not is_deleted
+  and (received_at, id) < (%(before_at)s, %(before_id)s)
 order by received_at desc, id desc
 limit %(limit)s
 
@@ -109,6 +111,7 @@ select id, thread_id, account_id, subject, "from", received_at, preview, is_read
 from email_messages
 where tenant_id = %(tenant_id)s
   and not is_deleted
+  and (received_at, id) < (%(before_at)s, %(before_id)s)
 order by received_at desc, id desc
 limit %(limit)s
 
@@ -119,16 +122,63 @@ from email_messages
 where tenant_id = %(tenant_id)s
   and thread_id = %(thread_id)s
   and not is_deleted
-order by received_at
+order by received_at, id
 
 -- name: list_unread
+-- What is unread in an account, newest first.
 select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
 from email_messages
 where tenant_id = %(tenant_id)s
   and account_id = %(account_id)s
   and not is_read
   and not is_deleted
-order by received_at desc
+  and (received_at, id) < (%(before_at)s, %(before_id)s)
+order by received_at desc, id desc
+limit %(limit)s
+
+-- name: flagged
+-- The flagged messages of an account, newest first.
+select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+from email_messages
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+  and is_flagged
+  and not is_deleted
+  and (received_at, id) < (%(before_at)s, %(before_id)s)
+order by received_at desc, id desc
+limit %(limit)s
+
+-- name: drafts
+-- The drafts of an account, newest first.
+select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+from email_messages
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+  and is_draft
+  and not is_deleted
+  and (received_at, id) < (%(before_at)s, %(before_id)s)
+order by received_at desc, id desc
+limit %(limit)s
+
+-- name: of_list
+-- The mail of a mailing list or newsletter, newest first.
+select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+from email_messages
+where tenant_id = %(tenant_id)s
+  and list_id = %(list_id)s
+  and not is_deleted
+  and (received_at, id) < (%(before_at)s, %(before_id)s)
+order by received_at desc, id desc
+limit %(limit)s
+
+-- name: purgeable
+-- What was deleted before a time, the longest gone first, with the blob that it may leave behind.
+select id, account_id, raw_blob, deleted_at
+from email_messages
+where tenant_id = %(tenant_id)s
+  and is_deleted
+  and deleted_at < %(before)s
+order by deleted_at
 limit %(limit)s
 
 -- name: to_export

@@ -1,0 +1,120 @@
+-- Ten tenants of very different size, for the planner to look at. Run by a superuser on a fresh schema; every value
+-- follows from its number, so two runs give the same rows. Triggers and foreign keys rest: the counters do not matter.
+set session_replication_role = replica;
+
+-- Ids in the order of their number, as UUIDv7 are.
+create function pg_temp.id(kind text, tenant integer, number bigint) returns uuid language sql immutable as $$
+  select (lpad(to_hex(number), 12, '0') || substr(md5(kind || tenant || '/' || number), 1, 20))::uuid
+$$;
+create function pg_temp.hash(kind text, tenant integer, number bigint) returns bytea language sql immutable as $$
+  select sha256(convert_to(kind || tenant || '/' || number, 'UTF8'))
+$$;
+
+create temp table crowd (tenant integer, tenant_id uuid, messages integer, accounts integer);
+insert into crowd
+select number, pg_temp.id('tenant', 0, number), size, greatest(2, size / 60)
+from unnest(array[60000, 20000, 8000, 3000, 1200, 600, 300, 120, 60, 30]) with ordinality as s (size, number);
+
+insert into email_tenants (tenant_id, name, default_user_id, created_at, updated_at)
+select tenant_id, 'crowd-' || tenant, pg_temp.id('user', tenant, 0), 0, 0 from crowd
+union all
+select gen_random_uuid(), 'empty-' || number, gen_random_uuid(), 0, 0 from generate_series(1, 2000) number;
+
+insert into email_credentials (tenant_id, id, account_id, kind, key_id, wrapped_key, ciphertext, created_at, updated_at)
+select tenant_id, pg_temp.id('credential', tenant, a), pg_temp.id('account', tenant, a), 'password', 'k', '', '', 0, 0
+from crowd, generate_series(0, accounts - 1) a where a % 2 = 0;
+
+insert into email_accounts (id, tenant_id, user_id, email_address, credential_id, is_sync_enabled, last_sync_at,
+  created_at, updated_at)
+select pg_temp.id('account', tenant, a), tenant_id, pg_temp.id('user', tenant, a / 3), 'a' || a || '@example.com',
+  case when a % 2 = 0 then pg_temp.id('credential', tenant, a) end, a % 4 <> 0, case when a % 9 <> 0 then a * 1000 end,
+  0, 0
+from crowd, generate_series(0, accounts - 1) a;
+
+insert into email_folders (id, tenant_id, account_id, name, type, uidvalidity, created_at, updated_at)
+select pg_temp.id('folder', tenant, a * 30 + f), tenant_id, pg_temp.id('account', tenant, a), 'Folder ' || f,
+  coalesce((array['inbox', 'sent', 'drafts', 'trash', 'spam', 'archive'])[f + 1], 'custom'), 1, 0, 0
+from crowd, generate_series(0, accounts - 1) a, generate_series(0, 29) f;
+
+-- Every message, with its account and folder: few accounts and the inboxes have most of the mail.
+create temp table mail as
+select tenant, tenant_id, n, pg_temp.id('message', tenant, n) as id, a,
+  pg_temp.id('account', tenant, a) as account_id,
+  pg_temp.id('folder', tenant, a * 30 + (array[0, 0, 0, 0, 0, 0, 1, 5, 6, 7 + n % 23])[n % 10 + 1]) as folder_id,
+  1600000000000 + n * (100000000000 / messages) as at
+from crowd, generate_series(1, messages) n,
+  cast(floor(accounts * power((n % 997) / 997.0, 4)) as integer) as found (a);
+
+insert into email_blobs (tenant_id, sha256, size_bytes, stored_bytes, storage_type, storage_path, data, created_at)
+select tenant_id, pg_temp.hash('raw', tenant, n), 4000, 100, 'blob', null, decode(repeat('61', 100), 'hex'), at
+from mail
+union all
+select tenant_id, pg_temp.hash('part', tenant, n), 90000, 90000, 's3', 'parts/' || n, null, 0
+from crowd, generate_series(0, messages / 12) n;
+
+insert into email_blob_pieces (tenant_id, sha256, piece, data)
+select tenant_id, pg_temp.hash('part', tenant, n), 1, '' from crowd, generate_series(0, messages / 12) n;
+
+insert into email_messages (tenant_id, account_id, id, folder_id, message_id, imap_uid, "from", subject, text_body,
+  list_id, is_read, is_flagged, is_draft, has_attachments, thread_id, thread_family_id, sent_at, received_at, size_bytes,
+  content_hash, raw_blob, is_deleted, deleted_at, created_at, updated_at)
+select tenant_id, account_id, id, folder_id, n || '@example.com', n, 'p' || n % 400 || '@example.com', 'Subject ' || n,
+  repeat('word ', 40), case when n % 4 = 1 then 'list-' || n % 37 end, n % 10 <> 3, n % 50 = 7, n % 100 = 9, n % 5 = 0,
+  pg_temp.id('thread', tenant, n / 4), pg_temp.id('family', tenant, n / 5), at, at, 4000,
+  pg_temp.hash('message', tenant, n), pg_temp.hash('raw', tenant, n), n % 40 = 11, case when n % 40 = 11 then at end,
+  at, at
+from mail;
+
+insert into email_placements (tenant_id, folder_id, uidvalidity, uid, message_id, flags, vanished_at, created_at,
+  updated_at)
+select tenant_id, folder_id, 1, n, id, case when n % 10 <> 3 then '{"\\Seen"}'::text[] else '{}' end,
+  case when n % 40 = 11 then at end, at, at
+from mail;
+
+insert into email_addresses (tenant_id, message_id, role, position, address, domain)
+select tenant_id, id, role, 0, 'p' || p || '@company' || p % 60 || '.example', 'company' || p % 60 || '.example'
+from mail, (values ('from', 1), ('to', 7), ('cc', 31)) as roles (role, step),
+  cast(floor(3000 * power((n * step % 991) / 991.0, 2)) as integer) as person (p)
+where role <> 'cc' or n % 3 = 0;
+
+insert into email_attachments (id, tenant_id, message_id, position, filename, mime_type, size_bytes, storage_path,
+  storage_type, blob_hash, content_hash, created_at)
+select pg_temp.id('part', tenant, n), tenant_id, id, 0, 'a.pdf', 'application/pdf', 90000, 'parts/' || n / 12, 's3',
+  pg_temp.hash('part', tenant, n / 12), encode(pg_temp.hash('part', tenant, n / 12), 'hex'), at
+from mail where n % 5 = 0;
+
+-- w1 is in every message, w40 in one of forty; `medium` in one of fifty, each `rareN` in one of five thousand.
+insert into email_search_entries (tenant_id, message_id, account_id, received_at, size_bytes, words)
+select tenant_id, id, account_id, at, 4000,
+  array_to_tsvector(array['rare' || n % 5000] || case when n % 50 = 0 then array['medium'] else '{}' end
+    || array(select 'w' || k from generate_series(1, 40) k where n % k = 0))
+from mail;
+
+insert into email_thread_links (tenant_id, account_id, link, family_id)
+select tenant_id, account_id, id, pg_temp.id('family', tenant, n / 5) from mail;
+
+insert into email_changes (tenant_id, account_id, modseq, kind, object_type, object_ids, at)
+select tenant_id, account_id, n, 'created', 'message', array[id], at from mail order by at;
+
+insert into email_audit_log (tenant_id, id, at, action, object_type, object_id, after)
+select tenant_id, pg_temp.id('audit', tenant, n), at, 'account.sync', 'account', account_id, '{"stored": 1}'::jsonb
+from mail
+union all
+select tenant_id, tenant_id, 1600000000000 + 50000000 * row_number() over (), 'tenant.create', 'tenant', tenant_id, null
+from email_tenants where name like 'empty%'
+order by at;
+
+insert into email_outbox (tenant_id, id, account_id, kind, payload, idempotency_key, state, not_before, created_at,
+  updated_at)
+select tenant_id, pg_temp.id('outbox', tenant, n), account_id, 'flags', '{}', case when n % 6 = 0 then 'key-' || n end,
+  case when n % 60 = 0 then 'pending' else 'done' end, at, at, at
+from mail where n % 3 = 0;
+
+insert into email_quarantine (tenant_id, id, account_id, folder_name, origin, reason, raw_blob, created_at, updated_at,
+  resolved_at)
+select tenant_id, pg_temp.id('trouble', tenant, n), account_id, 'Folder ' || n % 30, n, 'not a message',
+  case when n % 2 = 0 then pg_temp.hash('raw', tenant, n) end, at, at, case when n % 200 <> 0 then at end
+from mail where n % 10 = 0;
+
+set session_replication_role = origin;
+vacuum analyze;

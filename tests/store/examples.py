@@ -1,0 +1,55 @@
+"""A value for every parameter of every query, as a caller would ask about one message of the crowd."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import UUID
+
+from postroom.model import Query
+
+_MIDDLE = 1_650_000_000_000
+_VALUES: dict[str, Any] = {
+    "address": "p2993@company53.example",
+    "after": UUID(int=0),
+    "at": 1_700_000_000_000,
+    "before": _MIDDLE + 100_000_000,
+    "before_at": _MIDDLE,
+    "before_id": UUID(int=2**128 - 1),
+    "content_hash": "0" * 64,
+    "domain": "company53.example",
+    "idempotency_key": "key-12",
+    "limit": 50,
+    "list_id": "list-5",
+    "modseq": 100,
+    "name": "Folder 0",
+    "object_type": "account",
+    "origin": "20",
+    "piece": 1,
+    "role": "from",
+    "since": _MIDDLE,
+    "storage_path": "parts/5",
+    "type": "inbox",
+    "uid": 12,
+    "uidvalidity": 1,
+}
+_OF_ONE_QUERY: dict[str, dict[str, Any]] = {
+    "messages.by_message_id": {"message_id": "12@example.com"},
+    "messages.purgeable": {"before": 1_600_100_000_000},
+}
+_PARAMETER = re.compile(r"%\((\w+)\)[sb](::\w+\[\])?")
+_CONDITION = re.compile(r"^ *(?:where|and|limit) .*$", re.MULTILINE)
+
+
+def examples(query: Query, message: dict[str, Any]) -> dict[str, Any]:
+    """Values for one query about one message of the crowd. Raises KeyError for one that is missing here."""
+    more = dict.fromkeys(("lowest", "highest", "link"), message["message_id"])
+    known = _VALUES | message | more
+    known |= {f"{name}s": [value] for name, value in known.items()} | {"hashes": [message["hash"]]}
+    known |= _OF_ONE_QUERY.get(query.name, {})
+    asked = {name for line in _CONDITION.findall(query.text) for name, _ in _PARAMETER.findall(line)}
+    if unknown := asked - set(known):
+        raise KeyError(f"{query.name} asks for {unknown}: give an example")
+    # What is only stored does not matter to the plan.
+    stored = {name: [None] if array else None for name, array in _PARAMETER.findall(query.text)}
+    return stored | {name: known[name] for name in asked}
