@@ -16,7 +16,7 @@ from postroom.ops.fitness import is_empty
 from postroom.ops.home import Home, full_folder
 from postroom.settings import Settings
 from postroom.store.database import first_line
-from postroom.store.migrate import migrate
+from postroom.store.migrate import is_current, migrate
 
 DATABASE = "email_service"
 LOGINS = ("email_owner", "email_service", "email_worker")
@@ -74,6 +74,8 @@ def open_site(
     Raises ClusterError, DatabaseUnreachable, SchemaTooNew or StoreError.
     """
     site = Site(_admin_url(settings), settings.home)
+    if not renew_passwords and is_current(site.url("email_worker")):
+        return site
     is_new = _ensure_database(site.url("postgres"))
     migrate(site.url("postgres"), tell=tell)
     _ensure_passwords(site, may_change=is_new or renew_passwords or not settings.database_url)

@@ -67,6 +67,16 @@ def migrate(
     return known[-1].version
 
 
+def is_current(dsn: str, known: list[Migration] | None = None) -> bool:
+    """Whether a login gets in and finds the schema that this program knows: then nothing is left to be done."""
+    known = known_migrations() if known is None else known
+    try:
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=10) as connection:
+            return _ledger(connection) == {each.version: each.checksum for each in known}
+    except psycopg.Error:
+        return False
+
+
 def schema_version(dsn: str) -> int:
     """The newest version in the ledger, 0 for a database without our schema."""
     with _connected(dsn) as connection, translated("schema_version"):
