@@ -3,6 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --locked --quiet
+# Compiled once, or every command would begin by compiling all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 setup:
 	@command -v uv >/dev/null || test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet uv; }

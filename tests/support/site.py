@@ -22,6 +22,10 @@ from postroom.ops.provision import Site, open_site
 from postroom.settings import Settings, load
 
 
+_NOT_OURS = ("POSTROOM_", "PYTHONDONTWRITEBYTECODE")
+"""What of the environment a test's program does not get."""
+
+
 class Store:
     """A running store. `cli(...)` is the program as a user types it; `environment` holds its settings."""
 
@@ -35,7 +39,7 @@ class Store:
         self, *arguments: str, stdin: str = "", check: bool = True, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         program = [sys.executable, "-c", "from postroom.cli import main; main()", *arguments]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_OURS)}
         env = kept | self.environment | environment
         done = subprocess.run(program, input=stdin, capture_output=True, text=True, env=env, check=False)
         assert "Traceback" not in done.stderr, done.stderr
