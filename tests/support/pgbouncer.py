@@ -92,10 +92,14 @@ def _hand_over(*paths: Path) -> None:
 
 def _wait(url: str, log: Path) -> None:
     until = time.monotonic() + _SECONDS
-    while True:
-        try:
-            psycopg.connect(url, connect_timeout=2).close()
-            return
-        except psycopg.OperationalError as error:
-            assert time.monotonic() < until, f"{error}\n{log.read_text()}"
-            time.sleep(0.05)
+    while not _answers(url):
+        assert time.monotonic() < until, log.read_text()
+        time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
