@@ -64,6 +64,7 @@ def blind(catalog: Catalog, table: str, rights: Rights) -> list[Ask]:
             gives=Gives.TOUCHED,
             is_granted=rights.deletes and may_read,
         ),
+        Ask(name="truncate", statement=f"truncate {table}", is_granted=False),
     ]
 
 
@@ -86,7 +87,6 @@ def pointed(catalog: Catalog, table: str, rights: Rights, theirs: Row) -> Iterat
         "delete by key returning": f"{delete} where {which} returning {reads}",
         "merge": f"merge into {table} t using (values (1)) v (n) on {of_target} when matched then delete",
         "copy in": f"copy {table} from stdin",
-        "truncate": f"truncate {table} cascade",
     }.items():
         yield Ask(name=name, statement=statement)
     for name, row in {"there": theirs, "not there": _fresh(catalog, table, keys, theirs)}.items():

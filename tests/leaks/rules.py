@@ -131,10 +131,14 @@ def nothing_is_for_everybody(connection: Connection, catalog: Catalog) -> Iterat
 def only_owners_have_power_over_tables(connection: Connection, _: Catalog) -> Iterator[str]:
     """TRUNCATE and foreign keys go past row security; a trigger sees everybody's rows."""
     for name, role, privilege in connection.execute(
-        b"select c.relname, coalesce(r.rolname, 'PUBLIC'), a.privilege_type from pg_class c"
-        b" cross join lateral aclexplode(c.relacl) a left join pg_roles r on r.oid = a.grantee"
-        b" where c.relnamespace = 'public'::regnamespace and a.grantee <> c.relowner"
-        b" and (a.privilege_type in ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN') or a.is_grantable)"
+        b"select name, coalesce(r.rolname, 'PUBLIC'), privilege_type from ("
+        b"   select relname as name, relowner, a.* from pg_class c, aclexplode(relacl) a"
+        b"    where relnamespace = 'public'::regnamespace"
+        b"   union all select relname, relowner, a.* from pg_class c"
+        b"     join pg_attribute t on t.attrelid = c.oid, aclexplode(attacl) a"
+        b"    where relnamespace = 'public'::regnamespace) g"
+        b" left join pg_roles r on r.oid = g.grantee where g.grantee <> relowner"
+        b" and (privilege_type in ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN') or is_grantable)"
     ).fetchall():
         yield f"{name}: {role} has {privilege}, which is the owner's only"
 
