@@ -60,5 +60,5 @@ FUNCTIONS = {
 }
 """Which logins, besides the owner, may call a function."""
 
-CROSSES_TENANTS = {"email_tenant_list", "email_tenant_named"}
+CROSSES_TENANTS = {"email_tenant_create", "email_tenant_list", "email_tenant_named"}
 """Functions that tell of other tenants, for operators and workers."""

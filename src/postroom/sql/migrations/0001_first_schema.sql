@@ -50,6 +50,55 @@ grant usage on schema public to email_service, email_worker, email_search;
 grant usage, create on schema public to email_owner;
 grant create on schema public to email_search;
 
+-- What the server tells everybody: the statements of other sessions of the same login, how many rows all tenants have
+-- together, who holds which lock. Only a superuser can take it away; see docs/explain/row-security-limits.md.
+
+do $$
+declare
+  who constant text := case when (select rolsuper from pg_roles where rolname = current_user) then 'pg_monitor' end;
+  what text;
+begin
+  if who is null then
+    raise notice 'the statistics of the server stay readable by every login: only a superuser can change that';
+    return;
+  end if;
+  for what in
+    select 'function ' || oid::regprocedure
+      from pg_proc
+     where pronamespace = 'pg_catalog'::regnamespace
+       and (proname in ('pg_lock_status', 'pg_relation_size', 'pg_table_size', 'pg_indexes_size',
+              'pg_total_relation_size', 'pg_database_size', 'pg_stat_get_activity', 'pg_stat_get_backend_activity',
+              'pg_stat_get_live_tuples', 'pg_stat_get_dead_tuples', 'pg_stat_get_mod_since_analyze',
+              'pg_stat_get_ins_since_vacuum', 'pg_stat_get_numscans', 'pg_stat_get_blocks_fetched',
+              'pg_stat_get_blocks_hit')
+         or proname ~ '^pg_stat_get_(db_)?tuples_(returned|fetched|inserted|updated|deleted|hot_updated|newpage_updated)$')
+    union all
+    select case classid when 'pg_proc'::regclass then 'function ' || objid::regprocedure else objid::regclass::text end
+      from pg_depend
+     where refobjid = (select oid from pg_extension where extname = 'pg_stat_statements') and deptype = 'e'
+       and (classid = 'pg_class'::regclass
+         or classid = 'pg_proc'::regclass and objid::regproc::text not like '%reset')
+  loop
+    execute format('revoke all on %s from public', what);
+    execute format('grant %s on %s to %I', case when what like 'function %' then 'execute' else 'select' end, what, who);
+  end loop;
+  -- A login may end its own sessions, and all tenants share one login. Locks by number can be taken in another's name,
+  -- and large objects know no tenants.
+  for what in
+    select oid::regprocedure
+      from pg_proc
+     where pronamespace = 'pg_catalog'::regnamespace
+       and (proname in ('pg_cancel_backend', 'pg_terminate_backend', 'lo_creat', 'lo_create', 'lo_from_bytea')
+         or proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$')
+  loop
+    execute format('revoke all on function %s from public', what);
+    if what not like 'lo%' then
+      execute format('grant execute on function %s to %s', what,
+        case when what like '%backend%' then 'pg_signal_backend' else 'email_owner, email_worker' end);
+    end if;
+  end loop;
+end $$;
+
 set role email_owner;
 
 -- Tenants: who exists. No application login can list them. ----------------------------------------------------------
