@@ -64,7 +64,7 @@ class Matrix:
         for table in tables or self.catalog.tenant_tables:
             if (login, table) in expected.SEES_ALL_ROWS:
                 continue
-            theirs = self._row(table, OTHER)
+            theirs = row_of(self._owner, self.catalog, table, OTHER)
             for setting in self._settings:
                 for fault in self._faults(login, table, rights[table], theirs, setting, visits):
                     yield f"{table}: {login} with {setting.name}: {fault}"
@@ -97,14 +97,15 @@ class Matrix:
         self.asked += 1
         return visit.ask(setting.statement, statement)
 
-    def _row(self, table: str, tenant: Tenant) -> Row:
-        columns = [column.name for column in self.catalog.columns[table] if not column.is_made]
-        listed = ", ".join(f'"{name}"::text' for name in columns)
-        found = self._owner.execute(
-            f"select {listed} from {table} where tenant_id = '{tenant.id}' limit 1".encode()
-        ).fetchone()
-        assert found, f"{table}: there is no row of {tenant.word} to ask about"
-        return dict(zip(columns, found, strict=True))
+
+def row_of(superuser: Connection, catalog: Catalog, table: str, tenant: Tenant) -> Row:
+    """A row that a tenant has, each value as text."""
+    columns = [column.name for column in catalog.columns[table] if not column.is_made]
+    listed = ", ".join(f'"{name}"::text' for name in columns)
+    question = f"select {listed} from {table} where tenant_id = '{tenant.id}' order by ctid limit 1"
+    found = superuser.execute(question.encode()).fetchone()
+    assert found, f"{table}: there is no row of {tenant.word} to ask about"
+    return dict(zip(columns, found, strict=True))
 
 
 def _blind_faults(login: str, table: str, ask: Ask, setting: Setting, outcome: Outcome) -> Iterator[str]:
