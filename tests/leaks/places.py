@@ -18,6 +18,7 @@ from tests.support.majors import MAJORS, programs_of
 from tests.support.pgbouncer import running_bouncer
 from tests.support.site import Store, running_store
 
+COPY = "scratch"
 _PASSWORD = "leaks"
 """Of the logins that the program gives none to."""
 
@@ -49,6 +50,20 @@ class Place:
         return {
             login: unquote(urlsplit(self.url(login)).password or "") for login in (*self.logins, "postgres")
         }
+
+    @contextmanager
+    def copy_with(self, plant: str) -> Iterator[None]:
+        """The database `COPY`, with the three tenants in it and a hole."""
+        with psycopg.connect(self.url("postgres", "postgres"), autocommit=True) as connection:
+            connection.execute(f"create database {COPY} template email_service".encode())
+            connection.execute(f"revoke all on database {COPY} from public".encode())
+            connection.execute(f"grant connect on database {COPY} to {', '.join(self.logins)}".encode())
+            try:
+                with self.superuser(COPY) as copy:
+                    copy.execute(plant.encode())
+                yield
+            finally:
+                connection.execute(f"drop database {COPY} with (force)".encode())
 
     @contextmanager
     def direct(self, database: str | None = None) -> Iterator[Matrix]:
