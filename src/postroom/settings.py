@@ -44,7 +44,7 @@ class Settings:
     statement_timeout_seconds: int = 60
     imap_timeout_seconds: int = 60
     batch_messages: int = 300
-    batch_bytes: int = 16 * 1024 * 1024
+    batch_bytes: int = 6 * 1024 * 1024
     log_level: str = "WARNING"
     """Also read from `LOG_LEVEL`."""
 
