@@ -90,6 +90,8 @@ class Database:
 
     def __init__(self, dsn: str, *, max_connections: int = 4, statement_timeout_seconds: int = 60) -> None:
         self._where = _where(dsn)
+        # In the transaction, not the session: a pooler takes no options, and gives the session to somebody else.
+        self._begin = f"begin; set local statement_timeout = '{statement_timeout_seconds:d}s'"
         self._pool = AsyncConnectionPool(
             dsn,
             connection_class=psycopg.AsyncConnection[dict[str, Any]],
@@ -99,7 +101,6 @@ class Database:
                 "prepare_threshold": None,  # behind a transaction pooler a prepared statement is gone at the next use
                 "connect_timeout": 10,
                 "application_name": "postroom",
-                "options": f"-c statement_timeout={statement_timeout_seconds}s",
             },
             min_size=0,
             max_size=max_connections,
@@ -122,20 +123,21 @@ class Database:
         literal = str(
             UUID(int=tenant_id.int)
         )  # rendered from the UUID itself: nothing that was typed gets into SQL
-        async with self._transaction(f"begin; set local app.current_tenant_id = '{literal}'") as connection:
+        async with self._transaction(f"set local app.current_tenant_id = '{literal}'") as connection:
             yield TenantTx(connection, tenant_id)
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[SystemTx]:
         """A transaction of no tenant, for `queries/system.sql` only."""
-        async with self._transaction("begin") as connection:
+        # Not even one that somebody set for the whole session before the pooler handed it to us.
+        async with self._transaction("set local app.current_tenant_id = ''") as connection:
             yield SystemTx(connection)
 
     @asynccontextmanager
-    async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
+    async def _transaction(self, tenant: str) -> AsyncIterator[Connection]:
         async with self._connection() as connection:
             with translated("begin"):
-                await connection.execute(begin.encode())
+                await connection.execute(f"{self._begin}; {tenant}".encode())
             try:
                 yield connection
             except BaseException:

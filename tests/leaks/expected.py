@@ -1,0 +1,64 @@
+"""What the catalog cannot tell: what is meant. A login, a view or a function that is missing here fails by its name."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Sees(Enum):
+    """How much mail a login may ever see."""
+
+    ITS_TENANT = "the tenant that is set"
+    EVERYBODY = "every tenant, to write nothing"
+    NO_MAIL = "no mail at all"
+
+
+LOGINS = {
+    "email_owner": Sees.ITS_TENANT,
+    "email_service": Sees.ITS_TENANT,
+    "email_worker": Sees.ITS_TENANT,
+    "email_readonly": Sees.ITS_TENANT,
+    "email_backup": Sees.EVERYBODY,
+    "email_replication": Sees.NO_MAIL,
+    "email_monitor": Sees.NO_MAIL,
+}
+MEMBERSHIPS = {("email_monitor", "pg_monitor")}
+"""Which login may become, or has the rights of, which role."""
+
+NOT_OF_A_TENANT = {"email_schema_migrations"}
+"""Tables without tenant_id: what stands in them is the same for everybody."""
+
+KEYS_WITHOUT_A_TENANT = {"email_schema_migrations_pkey", "idx_email_tenants_name"}
+"""Unique keys over all tenants. The name of a tenant is given by operators only."""
+
+POLICIES_FOR_ALL_TENANTS = {
+    ("email_tenants", "email_owner"),  # its functions find a tenant by name
+    ("email_folders", "email_search"),
+    ("email_messages", "email_search"),
+    ("email_placements", "email_search"),
+    ("email_search_entries", "email_search"),
+}
+"""Which role has a policy that shows it every tenant's rows, and where."""
+
+SEES_ALL_ROWS = {("email_owner", "email_tenants")}
+"""Which login that is bound to a tenant sees all rows of a table nevertheless."""
+
+NEVER_READ_BY = {"email_credentials": {"email_service", "email_readonly", "email_monitor"}}
+"""Tables that not even their own tenant's rows may be read from."""
+
+FUNCTIONS = {
+    "email_count_changed": set(),
+    "email_count_placed": set(),
+    "email_count_removed": set(),
+    "email_refresh_statistics": {"email_worker"},
+    "email_search_condition": set(),
+    "email_search_messages": {"email_service", "email_worker"},
+    "email_tenant_create": set(),
+    "email_tenant_list": {"email_worker"},
+    "email_tenant_named": {"email_worker"},
+    "pg_table_bloat_status": set(),
+}
+"""Which logins, besides the owner, may call a function."""
+
+CROSSES_TENANTS = {"email_tenant_list", "email_tenant_named"}
+"""Functions that tell of other tenants, for operators and workers."""
