@@ -146,7 +146,10 @@ def test_roles_that_another_administrator_made_are_asked_for(empty: OwnServer, c
     other = empty.url("second", user="other", password="secret")
     assert cli(empty.url(user="managed", password="secret"), "up").returncode == 0
     done = cli(other, "up")
-    roles = "email_owner, email_search, email_service, email_worker"
+    roles = (
+        "email_backup, email_monitor, email_owner, email_readonly, "
+        "email_replication, email_search, email_service, email_worker"
+    )
     _refused(done, f"grant {roles} to other with admin option")
     empty.run(f"grant {roles} to other with admin option")
     assert cli(other, "up").returncode == 0

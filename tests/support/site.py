@@ -21,7 +21,6 @@ from postroom.ops.cluster import Cluster
 from postroom.ops.provision import Site, open_site
 from postroom.settings import Settings, load
 
-
 _NOT_OURS = ("POSTROOM_", "PYTHONDONTWRITEBYTECODE")
 """What of the environment a test's program does not get."""
 
