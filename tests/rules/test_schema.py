@@ -134,6 +134,17 @@ def test_a_backup_forgets_no_table(owner: psycopg.Connection[Any]) -> None:
     assert tables - NOT_TENANTS_DATA == whole
 
 
+def test_the_login_of_one_tenant_is_held_to_it_by_every_table(owner: psycopg.Connection[Any]) -> None:
+    tables = _column(owner, "select relname from pg_class where relrowsecurity and relname like 'email%'")
+    held = _column(
+        owner,
+        "select polrelid::regclass::text from pg_policy where polcmd = '*' and not polpermissive"
+        " and polroles = array['email_tenant_login'::regrole::oid]"
+        " and pg_get_expr(polqual, polrelid) like '(COALESCE(%SESSION_USER%uuid_send(tenant_id)%AND (tenant_id =%CASE%SESSION_USER%'",
+    )
+    assert tables == held
+
+
 def test_the_application_has_no_power(owner: psycopg.Connection[Any]) -> None:
     rows = owner.execute(
         b"select rolsuper or rolbypassrls or rolcreaterole or rolcreatedb from pg_roles where rolname like 'email%'"

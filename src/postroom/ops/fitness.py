@@ -12,6 +12,7 @@ _ROLES = [
     "email_service",
     "email_worker",
     "email_search",
+    "email_tenant_login",
     "email_readonly",
     "email_backup",
     "email_monitor",

@@ -40,9 +40,13 @@ begin
     execute format('alter role %I set search_path = public, pg_temp', wanted);
     execute format('grant connect on database %I to %I', current_database(), wanted);
   end loop;
-  if not exists (select from pg_roles where rolname = 'email_search') then
-    create role email_search nologin noinherit nosuperuser nocreatedb nocreaterole nobypassrls;
-  end if;
+  -- email_tenant_login: what the logins of single tenants have in common. postroom tenant login makes them.
+  foreach wanted in array array['email_search', 'email_tenant_login'] loop
+    if not exists (select from pg_roles where rolname = wanted) then
+      execute format('create role %I nologin noinherit nosuperuser nocreatedb nocreaterole nobypassrls', wanted);
+    end if;
+  end loop;
+  execute format('grant connect on database %I to email_tenant_login', current_database());
   execute format('grant email_owner, email_search to %I', current_user);
   execute format('revoke all on database %I from public', current_database());
   -- What a managed server keeps for itself: the login is there without it, and an administrator may give it later.
@@ -82,7 +86,8 @@ alter role email_monitor set idle_in_transaction_session_timeout = '15s';
 alter role email_monitor set default_transaction_read_only = on;
 
 revoke all on schema public from public;
-grant usage on schema public to email_service, email_worker, email_search, email_readonly, email_backup, email_monitor;
+grant usage on schema public to email_service, email_worker, email_search, email_readonly, email_backup, email_monitor,
+  email_tenant_login;
 grant usage, create on schema public to email_owner;
 grant create on schema public to email_search;
 
@@ -550,6 +555,26 @@ begin
   end loop;
 end $$;
 
+-- The login of a single tenant is named after a hash of the tenant's id (others can read the names of roles), and its
+-- session cannot be another's, whatever it sets. Of the two conditions the first holds for the row, as a statement may
+-- change the setting in its midst; coalesce keeps the planner from making it one of settings alone. The second goes to
+-- the index: with another tenant set nothing is read, so there is nothing to be counted or timed.
+do $$
+declare
+  guarded text;
+begin
+  for guarded in
+    select relname from pg_class where relnamespace = 'public'::regnamespace and relrowsecurity and not relispartition
+  loop
+    execute format($policy$create policy %I on public.%I as restrictive to email_tenant_login
+      using (coalesce(session_user = 'email_tenant_' || substr(encode(sha256(uuid_send(tenant_id)), 'hex'), 1, 32), false)
+        and tenant_id = case when session_user = 'email_tenant_' || substr(encode(sha256(uuid_send(
+            nullif(current_setting('app.current_tenant_id', true), '')::uuid)), 'hex'), 1, 32)
+          then nullif(current_setting('app.current_tenant_id', true), '')::uuid end)$policy$,
+      guarded || '_login_policy', guarded);
+  end loop;
+end $$;
+
 -- Folder counters: statement-level triggers (a per-row trigger costs 47 times as much). They run as the owner, so that
 -- no login may write the counters by hand; row security of the tenant that is set binds the owner as well.
 
@@ -704,6 +729,12 @@ begin
   if p_tenant_id is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
     raise exception 'search is for the tenant that is set' using errcode = 'insufficient_privilege';
   end if;
+  if pg_has_role(session_user, 'email_tenant_login', 'usage')
+    and not (select r.rolsuper from pg_roles r where r.rolname = session_user)
+    and session_user is distinct from
+      'email_tenant_' || substr(encode(sha256(uuid_send(p_tenant_id)), 'hex'), 1, 32) then
+    raise exception 'search is for the tenant of the login' using errcode = 'insufficient_privilege';
+  end if;
   if v_condition is null then
     raise exception 'unknown search node' using errcode = 'invalid_parameter_value';
   end if;
@@ -787,7 +818,7 @@ set role email_search;
 revoke all on function email_search_condition(jsonb) from public;
 revoke all on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid) from public;
 grant execute on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid)
-  to email_service, email_worker, email_readonly;
+  to email_service, email_worker, email_readonly, email_tenant_login;
 reset role;
 revoke create on schema public from email_search;
 
@@ -836,10 +867,11 @@ grant update (reason, raw_blob, resolved_at, updated_at) on email_quarantine to 
 grant delete on email_blobs, email_blob_pieces to email_worker;
 grant select on email_schema_migrations to email_service, email_worker;
 
--- Analysts read the mail of the tenant that they set, and no secret.
+-- Analysts read the mail of the tenant that they set, a tenant's own login that of its tenant, and neither a secret.
 grant select on email_tenants, email_accounts, email_folders, email_messages, email_placements, email_addresses,
-  email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log,
-  email_schema_migrations to email_readonly;
+  email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log
+  to email_readonly, email_tenant_login;
+grant select on email_schema_migrations to email_readonly;
 reset role;
 -- Postroom: every index, under what it is for: the queries that read it (sql/queries/<noun>.sql), a key that must be
 -- unique, or a foreign key that must be checked. Tests read these lines and look whether they are true.
