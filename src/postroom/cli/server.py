@@ -61,7 +61,13 @@ def _stop() -> None:
 @app.command()
 def url(
     role: Annotated[
-        str, typer.Option("--role", "-r", help="email_service, email_worker, email_owner or postgres.")
+        str,
+        typer.Option(
+            "--role",
+            "-r",
+            help="email_service, email_worker, email_owner, email_readonly, email_backup, email_monitor, "
+            "email_replication or postgres.",
+        ),
     ] = "email_service",
 ) -> None:
     """Print a connection URL for psql and drivers. It holds the password.

@@ -62,4 +62,6 @@ comment on function pg_table_bloat_status() is 'Live and dead rows of every tabl
 
 revoke all on pg_connection_stats, pg_long_queries from public;
 revoke all on function pg_table_bloat_status() from public;
+grant select on pg_connection_stats, pg_long_queries to email_monitor;
+grant execute on function pg_table_bloat_status() to email_monitor;
 reset role;
