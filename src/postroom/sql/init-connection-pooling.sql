@@ -152,9 +152,10 @@ begin
     'select s.calls, round(s.total_exec_time::numeric, 1), round(s.mean_exec_time::numeric, 2),'
     || ' round(s.rows::numeric / nullif(s.calls, 0), 1),'
     || ' round(100.0 * s.shared_blks_hit / nullif(s.shared_blks_hit + s.shared_blks_read, 0), 1),'
-    || ' left(regexp_replace(s.query, ''\s+'', '' '', ''g''), 400), null::text'
+    || ' left(btrim(regexp_replace(regexp_replace(s.query, ''--[^\n]*(\n|$)'', '''', ''g''), ''\s+'', '' '', ''g'')), 400),'
+    || ' null::text'
     || ' from %s.pg_stat_statements s join pg_database d on d.oid = s.dbid'
-    || ' where d.datname = current_database() order by s.total_exec_time desc limit 50', v_schema);
+    || ' where d.datname = current_database() and s.query !~* ''password'' order by s.total_exec_time desc limit 50', v_schema);
 exception
   when object_not_in_prerequisite_state then
     return query select null::bigint, null::numeric, null::numeric, null::numeric, null::numeric, null::text,
