@@ -73,9 +73,9 @@ def home_of_its_own() -> Iterator[Path]:
 
 
 @contextmanager
-def running_store() -> Iterator[Store]:
+def running_store(**environment: str) -> Iterator[Store]:
     with home_of_its_own() as home:
-        yield Store(home)
+        yield Store(home, **environment)
 
 
 @pytest.fixture(scope="session")

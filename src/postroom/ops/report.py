@@ -72,11 +72,25 @@ def chosen_sections(names: Sequence[str]) -> list[Section]:
 
 def report(url: str, sections: Sequence[Section]) -> dict[str, list[Row]]:
     """The rows of each section. Raises StoreError."""
-    with translated("report"), psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+    with (
+        translated("report"),
+        psycopg.Connection[Row].connect(
+            url,
+            autocommit=True,
+            row_factory=dict_row,  # pyright: ignore[reportArgumentType]
+        ) as connection,
+    ):
         return {each.name: connection.execute(each.query.text.encode()).fetchall() for each in sections}
 
 
 def end_idle(url: str, *, seconds: int) -> list[Row]:
     """End the sessions that have been idle for longer, never this one; which they were. Raises StoreError."""
-    with translated("kill-idle"), psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+    with (
+        translated("kill-idle"),
+        psycopg.Connection[Row].connect(
+            url,
+            autocommit=True,
+            row_factory=dict_row,  # pyright: ignore[reportArgumentType]
+        ) as connection,
+    ):
         return connection.execute(_OPS.end_idle.text.encode(), {"seconds": seconds}).fetchall()
