@@ -77,7 +77,7 @@ def report(url: str, sections: Sequence[Section]) -> dict[str, list[Row]]:
         psycopg.Connection[Row].connect(
             url,
             autocommit=True,
-            row_factory=dict_row,  # pyright: ignore[reportArgumentType]
+            row_factory=dict_row,
         ) as connection,
     ):
         return {each.name: connection.execute(each.query.text.encode()).fetchall() for each in sections}
@@ -90,7 +90,7 @@ def end_idle(url: str, *, seconds: int) -> list[Row]:
         psycopg.Connection[Row].connect(
             url,
             autocommit=True,
-            row_factory=dict_row,  # pyright: ignore[reportArgumentType]
+            row_factory=dict_row,
         ) as connection,
     ):
         return connection.execute(_OPS.end_idle.text.encode(), {"seconds": seconds}).fetchall()
