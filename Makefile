@@ -25,7 +25,9 @@ check: setup
 	@$(RUN) pytest tests/rules
 
 bench: setup
-	@$(RUN) python -m benchmarks.parse
+	@bash tests/packages.sh
+	@bash benchmarks/packages.sh
+	@$(RUN) python -m benchmarks
 
 docs: setup
 	@$(RUN) pytest tests/rules/test_docs.py

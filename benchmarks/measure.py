@@ -85,16 +85,27 @@ def run(command: Sequence[str], **environment: str) -> str:
 
 
 def peak_mb(command: Sequence[str], **environment: str) -> float:
-    """The most memory that a program held at once, in MB of 1,000,000 bytes (VmHWM)."""
+    """The most memory that a program held at once, in MB of 1,000,000 bytes (VmHWM, read until it ends)."""
+    peak = 0
     with subprocess.Popen(
         command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        # What wait4 tells would count our own memory as well, which a child shares until it becomes the program.
+        while process.poll() is None:
+            peak = max(peak, _high_water_bytes(process.pid))
+            time.sleep(0.02)
         said = process.stderr.read() if process.stderr else ""
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {said[-600:]}")
-    return used.ru_maxrss * 1024 / 1e6
+    return peak / 1e6
+
+
+def _high_water_bytes(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0  # it has just ended
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
 def alternated(rounds: int, **contestants: Callable[[], float]) -> dict[str, list[float]]:

@@ -39,12 +39,16 @@ class Settings:
     s3_endpoint: str | None = None
     master_key_file: Path | None = None
     """File with the key that protects credentials; without it `HOME/master.key`, made at first use."""
+    passwords_dir: Path | None = None
+    """Folder with a file for each login whose password is given: `email_service`, `email_worker`, …"""
+    service_password: str | None = field(default=None, repr=False)
+    """Password of the login `email_service`; also read from `POSTGRES_PASSWORD`."""
     ca_file: Path | None = None
     """Certificates to trust besides the system's, for mail servers with their own authority."""
     statement_timeout_seconds: int = 60
     imap_timeout_seconds: int = 60
     batch_messages: int = 300
-    batch_bytes: int = 16 * 1024 * 1024
+    batch_bytes: int = 6 * 1024 * 1024
     log_level: str = "WARNING"
     """Also read from `LOG_LEVEL`."""
 
@@ -57,8 +61,9 @@ def load(environment: Mapping[str, str] | None = None, *, home: Path | None = No
             **{name: value for name, value in dotenv_values(".env").items() if value is not None},
             **found,
         }
-    if "LOG_LEVEL" in found:
-        found.setdefault("POSTROOM_LOG_LEVEL", found["LOG_LEVEL"])
+    for name, also in (("LOG_LEVEL", "LOG_LEVEL"), ("SERVICE_PASSWORD", "POSTGRES_PASSWORD")):
+        if also in found:
+            found.setdefault(f"POSTROOM_{name}", found[also])
     values = {
         each.name: _typed(
             f"POSTROOM_{each.name.upper()}", found[f"POSTROOM_{each.name.upper()}"], str(each.type)

@@ -52,13 +52,15 @@ FUNCTIONS = {
     "email_count_removed": set(),
     "email_refresh_statistics": {"email_worker"},
     "email_search_condition": set(),
-    "email_search_messages": {"email_service", "email_worker"},
+    "email_search_messages": {"email_service", "email_worker", "email_readonly", "email_tenant_login"},
     "email_tenant_create": set(),
     "email_tenant_list": {"email_worker"},
     "email_tenant_named": {"email_worker"},
-    "pg_table_bloat_status": set(),
+    "email_tenant_sizes": set(),
+    "pg_slow_statements": {"pg_monitor", "email_monitor"},
+    "pg_table_bloat_status": {"pg_monitor", "email_monitor"},
 }
 """Which logins, besides the owner, may call a function."""
 
-CROSSES_TENANTS = {"email_tenant_create", "email_tenant_list", "email_tenant_named"}
+CROSSES_TENANTS = {"email_tenant_create", "email_tenant_list", "email_tenant_named", "email_tenant_sizes"}
 """Functions that tell of other tenants, for operators and workers."""

@@ -19,6 +19,8 @@ _FIELDS = (
     pq.DiagnosticField.COLUMN_NAME,
 )
 DENIED = "42501"
+HIDDEN = ("42P01", "42883")
+"""No such relation or function: so says the server to a login that may not even look into the schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class Outcome:
     @property
     def is_denied(self) -> bool:
         """By a grant, not by a policy."""
-        return self.sqlstate == DENIED and "row-level security" not in self.said
+        return self.sqlstate in (DENIED, *HIDDEN) and "row-level security" not in self.said
 
 
 def unnamed(text: str) -> str:
@@ -58,10 +60,13 @@ class Visit:
         connection.add_notice_handler(lambda notice: self._notices.append(notice.message_primary or ""))
 
     def ask(self, setting: str, statement: str) -> Outcome:
-        """Run in a transaction after `setting`, such as `set local app.current_tenant_id = '…'`."""
+        """Run in a transaction after `setting`, such as `set local app.current_tenant_id = '…'`.
+
+        Every login may write there as far as its grants go: to be read-only is a default that a session can leave.
+        """
         self._notices.clear()
         try:
-            return self._outcome(self._pg.exec_(f"begin; {setting}; {statement}".encode()))
+            return self._outcome(self._pg.exec_(f"begin read write; {setting}; {statement}".encode()))
         finally:
             self._pg.exec_(b"rollback")
 

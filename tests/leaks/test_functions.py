@@ -7,7 +7,7 @@ import psycopg
 from tests.leaks.calls import calls
 from tests.leaks.catalog import Function
 from tests.leaks.expected import CROSSES_TENANTS, FUNCTIONS, LOGINS, NOT_OF_A_TENANT, Sees
-from tests.leaks.fill import OWN, TENANTS, Tenant
+from tests.leaks.fill import OTHER, OWN, TENANTS, Tenant
 from tests.leaks.matrix import SETTINGS
 from tests.leaks.outcome import Outcome, Visit, unnamed
 from tests.leaks.places import Place
@@ -16,6 +16,9 @@ from tests.leaks.places import Place
 def _fault(login: str, function: Function, there: Outcome, nowhere: Outcome) -> str | None:
     if login not in FUNCTIONS[function.name] | {"email_owner"}:
         return None if there.is_denied else f"is not denied: {there}"
+    if LOGINS[login] is Sees.NO_MAIL:  # statistics, which are others with every call
+        marks = [mark for mark in OTHER.marks if mark in there.text]
+        return f"shows {marks}: {there}" if marks else None
     if function.name not in CROSSES_TENANTS and there.as_if_nobody != nowhere.as_if_nobody:
         return f"tells of another tenant: {there} {nowhere}"
     return None

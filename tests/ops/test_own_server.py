@@ -69,6 +69,8 @@ def test_the_journey_works_for_a_superuser_and_for_the_administrator_of_a_manage
         (["import", "-t", "acme", "-a", "me@example.com", str(tmp_path / "box")], "20 stored"),
         (["search", "-t", "acme", "invoice"], "Invoice"),
         (["status"], "me@example.com"),
+        (["tenant", "login", "acme"], "postgresql://email_tenant_"),
+        (["tenant", "login", "acme", "--revoke"], "is ended"),
         (["up"], "not ours to keep"),
     ]
     for arguments, expected in journey:
@@ -146,7 +148,10 @@ def test_roles_that_another_administrator_made_are_asked_for(empty: OwnServer, c
     other = empty.url("second", user="other", password="secret")
     assert cli(empty.url(user="managed", password="secret"), "up").returncode == 0
     done = cli(other, "up")
-    roles = "email_owner, email_search, email_service, email_worker"
+    roles = (
+        "email_backup, email_monitor, email_owner, email_readonly, "
+        "email_replication, email_search, email_service, email_tenant_login, email_worker"
+    )
     _refused(done, f"grant {roles} to other with admin option")
     empty.run(f"grant {roles} to other with admin option")
     assert cli(other, "up").returncode == 0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 from postroom.settings import Settings
-from tests.support.site import Store
+from tests.support.site import Store, home_of_its_own
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ["up", "down", "status", "url", "psql", "import", "sync", "search", "show", "export", "sample"]
@@ -24,6 +27,42 @@ def test_every_command_is_described_and_teaches_by_example(store: Store) -> None
     for command in COMMANDS:
         assert f"`postroom {command}" in text, command
         assert "Example:" in store.cli(command, "--help").stdout, command
+
+
+def test_every_standard_that_the_source_names_is_listed() -> None:
+    listed = set(re.findall(r"\b\d{4}\b", (ROOT / "docs/reference/standards.md").read_text()))
+    for path in [*ROOT.glob("src/**/*.py"), *ROOT.glob("src/**/*.sql")]:
+        for number in re.findall(r"RFC (\d+)", path.read_text()):
+            assert number in listed, f"{path.name} names RFC {number}"
+
+
+def test_the_quickstart_runs_as_it_stands(tmp_path: Path) -> None:
+    lines = "\n".join(re.findall(r"```sh\n(.*?)```", (ROOT / "docs/quickstart.md").read_text(), re.DOTALL))
+    with home_of_its_own() as home:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", lines],
+            cwd=tmp_path,
+            env=os.environ
+            | {
+                "POSTROOM_HOME": str(home),
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "400 stored, 0 already there" in done.stdout
+    assert "Invoice" in done.stdout
+    assert (tmp_path / "out").exists()
+
+
+def test_the_sql_of_the_documents_runs(store: Store) -> None:
+    """As the application's login."""
+    text = (ROOT / "docs/howto/read-mail-with-sql.md").read_text()
+    with store.connect("email_service") as connection:
+        for block in re.findall(r"```sql\n(.*?)```", text, re.DOTALL):
+            connection.execute(block)
 
 
 def test_every_link_between_documents_leads_somewhere() -> None:

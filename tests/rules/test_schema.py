@@ -102,6 +102,49 @@ def test_nothing_is_granted_to_everybody(owner: psycopg.Connection[Any]) -> None
     assert wrong == set()
 
 
+def test_only_the_owner_may_empty_a_table_and_new_functions_are_for_nobody(
+    owner: psycopg.Connection[Any],
+) -> None:
+    may = _column(
+        owner,
+        "select distinct a.grantee::regrole::text from pg_class c, aclexplode(c.relacl) a"
+        " where c.relname like 'email%' and a.privilege_type in ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN')",
+    )
+    assert may == {"email_owner"}
+    for maker in ("email_owner", "email_search"):
+        owner.execute(f"begin; grant create on schema public to {maker}; set local role {maker}".encode())
+        owner.execute(b"create function made_later() returns int language sql return 1")
+        assert _column(
+            owner, "select has_function_privilege('email_service', 'made_later()', 'execute')"
+        ) == {False}
+        owner.execute(b"rollback")
+
+
+def test_a_backup_forgets_no_table(owner: psycopg.Connection[Any]) -> None:
+    tables = _column(
+        owner, "select relname from pg_class where relkind in ('r', 'p') and relname like 'email%'"
+    )
+    readable = "select relname from pg_class where has_table_privilege('email_backup', oid, 'select')"
+    assert tables <= _column(owner, readable)
+    whole = _column(
+        owner,
+        "select polrelid::regclass::text from pg_policy where polcmd = 'r' and polroles = array['email_backup'::regrole::oid]"
+        " and pg_get_expr(polqual, polrelid) = 'true'",
+    )
+    assert tables - NOT_TENANTS_DATA == whole
+
+
+def test_the_login_of_one_tenant_is_held_to_it_by_every_table(owner: psycopg.Connection[Any]) -> None:
+    tables = _column(owner, "select relname from pg_class where relrowsecurity and relname like 'email%'")
+    held = _column(
+        owner,
+        "select polrelid::regclass::text from pg_policy where polcmd = '*' and not polpermissive"
+        " and polroles = array['email_tenant_login'::regrole::oid]"
+        " and pg_get_expr(polqual, polrelid) like '(COALESCE(%SESSION_USER%uuid_send(tenant_id)%AND (tenant_id =%CASE%SESSION_USER%'",
+    )
+    assert tables == held
+
+
 def test_the_application_has_no_power(owner: psycopg.Connection[Any]) -> None:
     rows = owner.execute(
         b"select rolsuper or rolbypassrls or rolcreaterole or rolcreatedb from pg_roles where rolname like 'email%'"

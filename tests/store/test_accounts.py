@@ -68,7 +68,7 @@ async def test_a_mailbox_that_cannot_be_is_refused(
 async def test_the_time_of_the_last_sync_moves_only_without_an_error(
     tx: TenantTx, account: Account, error: str | None
 ) -> None:
-    await accounts.sync_began(tx, account.id)
+    await accounts.sync_goes_on(tx, account.id)
     assert (await accounts.by_email(tx, "me@example.com")).is_syncing
     await accounts.sync_ended(tx, account.id, last_error=error)
     found = await accounts.by_email(tx, "me@example.com")

@@ -60,15 +60,22 @@ class Store:
 
 
 @contextmanager
-def running_store(**environment: str) -> Iterator[Store]:
+def home_of_its_own() -> Iterator[Path]:
+    """A POSTROOM_HOME; whatever runs in it at the end is stopped."""
     # Not below pytest's own folders: the server runs as another user than root and must be able to get there.
-    home = Path(tempfile.mkdtemp(prefix="postroom-test-", dir="/tmp"))
-    home.chmod(0o755)
+    folder = Path(tempfile.mkdtemp(prefix="postroom-test-", dir="/tmp"))
+    folder.chmod(0o755)
     try:
-        yield Store(home / "home", **environment)
+        yield folder / "home"
     finally:
-        Cluster(home / "home").stop()
-        shutil.rmtree(home, ignore_errors=True)
+        Cluster(folder / "home").stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running_store(**environment: str) -> Iterator[Store]:
+    with home_of_its_own() as home:
+        yield Store(home, **environment)
 
 
 @pytest.fixture(scope="session")

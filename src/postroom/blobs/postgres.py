@@ -10,7 +10,7 @@ from postroom.blobs.codec import PIECE_BYTES, Content, Packing, pack, unpack
 from postroom.blobs.store import QUERIES, StoredBlob, find
 from postroom.model import Transaction
 
-_STATEMENT_BYTES = 8 * 1024 * 1024
+_STATEMENT_BYTES = 4 * 1024 * 1024
 """Packed bytes in one statement: more would only cost memory at both ends."""
 
 

@@ -9,7 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from postroom.cli.frame import JsonOption, TenantOption, app, chosen, print_json, run, store, tenant_id
+from postroom.cli.frame import (
+    JsonOption,
+    TenantOption,
+    app,
+    chosen,
+    local_zone,
+    print_json,
+    run,
+    store,
+    tenant_id,
+)
 from postroom.errors import NotFound, UsageError
 
 
@@ -51,7 +61,7 @@ async def _search(
     from postroom.search.query import parse
     from postroom.store import search as store_search
 
-    tree = parse(query, now=datetime.now(UTC))
+    tree = parse(query, now=datetime.now(UTC), timezone=local_zone())
     rank = ranked_by(tree) if ranked else None
     owner = await tenant_id(tenant)
     async with store("email_service") as db, db.tenant(owner) as tx:
@@ -83,7 +93,8 @@ def _table(page: dict[str, Any]) -> None:
 
     console = Console(highlight=False)
     for item in page["items"]:
-        head = Text(f"{item['received_at'][:10]}  ", style="dim")
+        day = datetime.fromisoformat(item["received_at"]).astimezone(local_zone()).date()
+        head = Text(f"{day}  ", style="dim")
         head.append(item["subject"] or "(no subject)", style="bold")
         head.append(f"  {item['from']}")
         console.print(head, no_wrap=True, overflow="ellipsis")

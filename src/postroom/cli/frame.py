@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, tzinfo
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -70,6 +73,20 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work. Ctrl-C ends it between two statements; the open transaction is rolled back."""
     with interrupts.left_to_asyncio():
         return asyncio.run(work)
+
+
+@cache
+def local_zone() -> tzinfo:
+    """The time zone of the person at this machine: what they mean by a day. TZ, else /etc/localtime, else UTC."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        if name := os.environ.get("TZ", "").lstrip(":"):
+            return ZoneInfo(name)
+        with Path("/etc/localtime").open("rb") as file:
+            return ZoneInfo.from_file(file)
+    except (OSError, ValueError, KeyError):
+        return UTC
 
 
 def say(line: str) -> None:

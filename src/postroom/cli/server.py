@@ -61,7 +61,13 @@ def _stop() -> None:
 @app.command()
 def url(
     role: Annotated[
-        str, typer.Option("--role", "-r", help="email_service, email_worker, email_owner or postgres.")
+        str,
+        typer.Option(
+            "--role",
+            "-r",
+            help="email_service, email_worker, email_owner, email_readonly, email_backup, email_monitor, "
+            "email_replication or postgres.",
+        ),
     ] = "email_service",
 ) -> None:
     """Print a connection URL for psql and drivers. It holds the password.
@@ -114,7 +120,7 @@ def status(as_json: JsonOption = False) -> None:
             row["tenant"],
             row["account"],
             f"{row['messages']:,}",
-            _size(row["size_bytes"]),
+            readable_size(row["size_bytes"]),
             synced,
             row["state"],
         )
@@ -165,7 +171,7 @@ def _ago(at_ms: int | None) -> str:
     return "" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _size(size_bytes: float) -> str:
+def readable_size(size_bytes: float) -> str:
     for unit in ("B", "KB", "MB"):
         if size_bytes < 1024:
             return f"{size_bytes:.0f} {unit}"

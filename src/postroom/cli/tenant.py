@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from postroom.cli.frame import JsonOption, app, print_json, run, store
+from postroom.cli.frame import JsonOption, app, chosen, print_json, run, say, store, tenant_id
+from postroom.errors import NotFound
 
 tenants = typer.Typer(
     help="Tenants: each has its own mail and never learns of another.", no_args_is_help=True
@@ -38,6 +39,40 @@ def create(
         print_json({"id": str(made.id), "name": made.name})
     else:
         typer.echo(f"Tenant {made.name} is there: {made.id}")
+
+
+@tenants.command()
+def login(
+    name: Annotated[str, typer.Argument(help="The tenant's name.")],
+    revoke: Annotated[bool, typer.Option("--revoke", help="End the login and its sessions.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a PostgreSQL login that reads this tenant's mail and no other, whatever it sets; again: a new password.
+
+    Example:  psql "$(postroom tenant login acme)"
+    """
+    url = run(_login(name, revoke=revoke))
+    if as_json:
+        print_json({"url": url})
+    else:
+        typer.echo(url or f"The login of {name} is ended.")
+
+
+async def _login(name: str, *, revoke: bool) -> str | None:
+    from postroom.ops import tenant_login
+    from postroom.ops.provision import open_site
+    from postroom.store import audit
+
+    owner = await tenant_id(name)
+    site = open_site(chosen(), tell=say)
+    # The trail first: what was tried and did not work is worth knowing, too.
+    async with store("email_worker") as db, db.tenant(owner) as tx:
+        await audit.append(tx, "tenant.login_revoke" if revoke else "tenant.login", "tenant", owner)
+    if not revoke:
+        return tenant_login.make(site, owner)
+    if not tenant_login.revoke(site, owner):
+        raise NotFound(what="login of tenant", name=name, mend=f"Make it: postroom tenant login {name}.")
+    return None
 
 
 @tenants.command("list")

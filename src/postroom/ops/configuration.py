@@ -44,6 +44,8 @@ def configuration(binaries: Binaries, *, port: int, sockets: Path) -> str:
         values |= {"default_toast_compression": "lz4", "wal_compression": "lz4"}
     if binaries.has_statistics:
         values["shared_preload_libraries"] = "pg_stat_statements"
+        # Among the statements that are no queries is the one that sets a password.
+        values["pg_stat_statements.track_utility"] = "off"
     lines = [f"{name} = '{_quoted(value)}'" for name, value in values.items()]
     return "\n".join(
         ["# Written anew at every start by Postroom. Put your own settings into extra.conf.", *lines, _MORE]

@@ -7,7 +7,17 @@ import psycopg
 from postroom.errors import ServerUnfit
 from postroom.ops.binaries import MAJORS
 
-_ROLES = ["email_owner", "email_service", "email_worker", "email_search"]
+_ROLES = [
+    "email_owner",
+    "email_service",
+    "email_worker",
+    "email_search",
+    "email_tenant_login",
+    "email_readonly",
+    "email_backup",
+    "email_monitor",
+    "email_replication",
+]
 _MAY_MAKE_ROLES = "select rolsuper, rolcreaterole from pg_roles where rolname = current_user"
 # Roles are the whole server's. With PostgreSQL 16 a CREATEROLE user rules only those that it made or was given.
 _OF_OTHERS = """

@@ -10,7 +10,14 @@ import psycopg
 from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
-from postroom.errors import DatabaseFull, DatabaseUnreachable, ServerUnfit, StoreError, UsageError
+from postroom.errors import (
+    DatabaseFull,
+    DatabaseUnreachable,
+    ServerUnfit,
+    SettingError,
+    StoreError,
+    UsageError,
+)
 from postroom.ops.cluster import Cluster, ensure_secret
 from postroom.ops.fitness import is_empty
 from postroom.ops.home import Home, full_folder
@@ -19,21 +26,29 @@ from postroom.store.database import first_line
 from postroom.store.migrate import is_current, migrate
 
 DATABASE = "email_service"
-LOGINS = ("email_owner", "email_service", "email_worker")
+LOGINS = (
+    "email_owner",
+    "email_service",
+    "email_worker",
+    "email_readonly",
+    "email_backup",
+    "email_monitor",
+    "email_replication",
+)
 ROLES = (*LOGINS, "postgres")
 
 
 class Site:
     """A store that answers, and the URLs to reach it with."""
 
-    def __init__(self, admin_url: str, home: Path) -> None:
+    def __init__(self, admin_url: str, settings: Settings) -> None:
         self._admin_url = admin_url
-        self._home = home
+        self._settings = settings
 
     @property
     def secrets(self) -> Path:
         """The file with the passwords of the logins."""
-        return self._home / "secrets.json"
+        return self._settings.home / "secrets.json"
 
     def url(self, role: str) -> str:
         """A connection URL. It holds the password: show it only to whoever asked for it."""
@@ -43,12 +58,22 @@ class Site:
             raise UsageError(reason=f"There is no role {role!r}; there are {', '.join(ROLES)}.")
         parts = urlsplit(self._admin_url)
         where = parts.netloc.rpartition("@")[2]
-        password = quote(ensure_secret(self._home, role), safe="")
+        password = quote(_given(self._settings, role) or ensure_secret(self._settings.home, role), safe="")
         return urlunsplit(parts._replace(netloc=f"{role}:{password}@{where}"))
 
     def environment(self, role: str) -> dict[str, str]:
         """The same for libpq's variables: a process list shows arguments to everybody, and these to nobody."""
         return _libpq(self.url(role))
+
+
+def _given(settings: Settings, role: str) -> str | None:
+    """The password that somebody chose for a login: in a file of its name, or for the application in a variable."""
+    file = settings.passwords_dir and settings.passwords_dir / role
+    if file and file.exists():
+        if password := file.read_text("utf-8").strip():
+            return password
+        raise SettingError(name=f"The file {file}", value="", expected="a password")
+    return settings.service_password if role == "email_service" else None
 
 
 def _libpq(url: str) -> dict[str, str]:
@@ -73,7 +98,7 @@ def open_site(
 
     Raises ClusterError, DatabaseUnreachable, SchemaTooNew or StoreError.
     """
-    site = Site(_admin_url(settings), settings.home)
+    site = Site(_admin_url(settings), settings)
     if not renew_passwords and is_current(site.url("email_worker")):
         return site
     is_new = _ensure_database(site.url("postgres"))
@@ -160,7 +185,7 @@ def _ensure_passwords(site: Site, *, may_change: bool) -> None:
         )
     with psycopg.connect(site.url("postgres"), autocommit=True) as connection:
         for role in strangers:
-            password = urlsplit(site.url(role)).password or ""
+            password = str(conninfo_to_dict(site.url(role))["password"])
             scrambled = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
             try:
                 connection.execute(

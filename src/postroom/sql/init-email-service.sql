@@ -23,29 +23,70 @@ begin
   end loop;
 end $$;
 
--- Roles: owner of the schema, the application, the workers, and the one that may look at every search entry. --------
+-- Roles: owner of the schema, the application, the workers, analysts, backup, monitoring, standbys; and email_search,
+-- which may look at every search entry. ------------------------------------------------------------------------------
 
 do $$
 declare
   wanted text;
 begin
-  foreach wanted in array array['email_owner', 'email_service', 'email_worker'] loop
+  foreach wanted in array array['email_owner', 'email_service', 'email_worker', 'email_readonly', 'email_backup',
+      'email_monitor', 'email_replication'] loop
     if not exists (select from pg_roles where rolname = wanted) then
       execute format('create role %I login noinherit nosuperuser nocreatedb nocreaterole nobypassrls', wanted);
     end if;
+    -- Names are looked for here and nowhere else; a temporary table never stands in for one of ours.
+    execute format('alter role %I set search_path = public, pg_temp', wanted);
+    execute format('grant connect on database %I to %I', current_database(), wanted);
   end loop;
-  if not exists (select from pg_roles where rolname = 'email_search') then
-    create role email_search nologin noinherit nosuperuser nocreatedb nocreaterole nobypassrls;
-  end if;
-  -- The pending list of the words' index is sorted in it: with less the index is written in several rounds.
-  alter role email_worker set work_mem = '8MB';
+  -- email_tenant_login: what the logins of single tenants have in common. postroom tenant login makes them.
+  foreach wanted in array array['email_search', 'email_tenant_login'] loop
+    if not exists (select from pg_roles where rolname = wanted) then
+      execute format('create role %I nologin noinherit nosuperuser nocreatedb nocreaterole nobypassrls', wanted);
+    end if;
+  end loop;
+  execute format('grant connect on database %I to email_tenant_login', current_database());
   execute format('grant email_owner, email_search to %I', current_user);
   execute format('revoke all on database %I from public', current_database());
-  execute format('grant connect on database %I to email_owner, email_service, email_worker', current_database());
+  -- What a managed server keeps for itself: the login is there without it, and an administrator may give it later.
+  begin
+    alter role email_replication replication;
+  exception when insufficient_privilege then
+    raise notice 'email_replication may not replicate: %', sqlerrm;
+  end;
+  begin
+    grant pg_monitor to email_monitor with inherit true, set false;
+  exception when insufficient_privilege then
+    raise notice 'email_monitor sees no statements of others: %', sqlerrm;
+  end;
 end $$;
 
+-- How long each may work, wait for a lock, and sit in an open transaction. pg_dump sets its own.
+alter role email_owner set lock_timeout = '10s';
+alter role email_owner set idle_in_transaction_session_timeout = '5min';
+alter role email_service set statement_timeout = '30s';
+alter role email_service set lock_timeout = '5s';
+alter role email_service set idle_in_transaction_session_timeout = '60s';
+alter role email_worker set statement_timeout = '10min';
+alter role email_worker set lock_timeout = '10s';
+alter role email_worker set idle_in_transaction_session_timeout = '5min';
+-- The pending list of the words' index is sorted in it: with less the index is written in several rounds.
+alter role email_worker set work_mem = '8MB';
+alter role email_readonly set statement_timeout = '5min';
+alter role email_readonly set lock_timeout = '5s';
+alter role email_readonly set idle_in_transaction_session_timeout = '60s';
+alter role email_readonly set default_transaction_read_only = on;
+alter role email_backup set lock_timeout = '60s';
+alter role email_backup set idle_in_transaction_session_timeout = '60s';
+alter role email_backup set default_transaction_read_only = on;
+alter role email_monitor set statement_timeout = '15s';
+alter role email_monitor set lock_timeout = '2s';
+alter role email_monitor set idle_in_transaction_session_timeout = '15s';
+alter role email_monitor set default_transaction_read_only = on;
+
 revoke all on schema public from public;
-grant usage on schema public to email_service, email_worker, email_search;
+grant usage on schema public to email_service, email_worker, email_search, email_readonly, email_backup, email_monitor,
+  email_tenant_login;
 grant usage, create on schema public to email_owner;
 grant create on schema public to email_search;
 
@@ -54,15 +95,14 @@ grant create on schema public to email_search;
 
 do $$
 declare
-  who constant text := case when (select rolsuper from pg_roles where rolname = current_user) then 'pg_monitor' end;
   what text;
 begin
-  if who is null then
+  if not (select rolsuper from pg_roles where rolname = current_user) then
     raise notice 'the statistics of the server stay readable by every login: only a superuser can change that';
     return;
   end if;
   for what in
-    select 'function ' || oid::regprocedure
+    select oid::regprocedure
       from pg_proc
      where pronamespace = 'pg_catalog'::regnamespace
        and (proname in ('pg_lock_status', 'pg_relation_size', 'pg_table_size', 'pg_indexes_size',
@@ -71,15 +111,9 @@ begin
               'pg_stat_get_ins_since_vacuum', 'pg_stat_get_numscans', 'pg_stat_get_blocks_fetched',
               'pg_stat_get_blocks_hit')
          or proname ~ '^pg_stat_get_(db_)?tuples_(returned|fetched|inserted|updated|deleted|hot_updated|newpage_updated)$')
-    union all
-    select case classid when 'pg_proc'::regclass then 'function ' || objid::regprocedure else objid::regclass::text end
-      from pg_depend
-     where refobjid = (select oid from pg_extension where extname = 'pg_stat_statements') and deptype = 'e'
-       and (classid = 'pg_class'::regclass
-         or classid = 'pg_proc'::regclass and objid::regproc::text not like '%reset')
   loop
-    execute format('revoke all on %s from public', what);
-    execute format('grant %s on %s to %I', case when what like 'function %' then 'execute' else 'select' end, what, who);
+    execute format('revoke all on function %s from public', what);
+    execute format('grant execute on function %s to pg_monitor', what);
   end loop;
   -- A login may end its own sessions, and all tenants share one login. Locks by number can be taken in another's name,
   -- and large objects know no tenants.
@@ -98,7 +132,39 @@ begin
   end loop;
 end $$;
 
+do $$
+declare
+  wanted text;
+begin
+  -- How often others ask, and how long it takes, is for the operator alone; the extension shows it to everybody.
+  foreach wanted in array array['pg_stat_statements', 'pg_stat_statements_info'] loop
+    if to_regclass('public.' || wanted) is not null then
+      execute format('revoke all on public.%I from public', wanted);
+      execute format('grant select on public.%I to email_monitor', wanted);
+    end if;
+  end loop;
+  for wanted in
+    select p.oid::regprocedure::text from pg_proc p
+    where p.pronamespace = 'public'::regnamespace and p.proname like 'pg\_stat\_statements%'
+  loop
+    execute format('revoke all on function %s from public', wanted);
+    if wanted not like '%reset%' then
+      execute format('grant execute on function %s to email_monitor', wanted);
+    end if;
+  end loop;
+exception when insufficient_privilege then
+  raise notice 'pg_stat_statements is left as it is: %', sqlerrm;
+end $$;
+
+set role email_search;
+alter default privileges revoke execute on functions from public;
+reset role;
+
 set role email_owner;
+
+-- What a later migration makes is for nobody until it says so; a backup has all of it.
+alter default privileges revoke execute on functions from public;
+alter default privileges in schema public grant select on tables to email_backup;
 
 -- Tenants: who exists. No application login can list them. ----------------------------------------------------------
 
@@ -517,6 +583,39 @@ create policy email_audit_log_tenant_policy on email_audit_log
   using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
   with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
+-- A backup reads the rows of all tenants. It has policies instead of BYPASSRLS, which a managed server gives to nobody.
+do $$
+declare
+  guarded text;
+begin
+  for guarded in
+    select relname from pg_class where relnamespace = 'public'::regnamespace and relrowsecurity and not relispartition
+  loop
+    execute format('create policy %I on public.%I for select to email_backup using (true)', guarded || '_backup_policy',
+      guarded);
+  end loop;
+end $$;
+
+-- The login of a single tenant is named after a hash of the tenant's id (others can read the names of roles), and its
+-- session cannot be another's, whatever it sets. Of the two conditions the first holds for the row, as a statement may
+-- change the setting in its midst; coalesce keeps the planner from making it one of settings alone. The second goes to
+-- the index: with another tenant set nothing is read, so there is nothing to be counted or timed.
+do $$
+declare
+  guarded text;
+begin
+  for guarded in
+    select relname from pg_class where relnamespace = 'public'::regnamespace and relrowsecurity and not relispartition
+  loop
+    execute format($policy$create policy %I on public.%I as restrictive to email_tenant_login
+      using (coalesce(session_user = 'email_tenant_' || substr(encode(sha256(uuid_send(tenant_id)), 'hex'), 1, 32), false)
+        and tenant_id = case when session_user = 'email_tenant_' || substr(encode(sha256(uuid_send(
+            nullif(current_setting('app.current_tenant_id', true), '')::uuid)), 'hex'), 1, 32)
+          then nullif(current_setting('app.current_tenant_id', true), '')::uuid end)$policy$,
+      guarded || '_login_policy', guarded);
+  end loop;
+end $$;
+
 -- Folder counters: statement-level triggers (a per-row trigger costs 47 times as much). They run as the owner, so that
 -- no login may write the counters by hand; row security of the tenant that is set binds the owner as well.
 
@@ -671,6 +770,12 @@ begin
   if p_tenant_id is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
     raise exception 'search is for the tenant that is set' using errcode = 'insufficient_privilege';
   end if;
+  if pg_has_role(session_user, 'email_tenant_login', 'usage')
+    and not (select r.rolsuper from pg_roles r where r.rolname = session_user)
+    and session_user is distinct from
+      'email_tenant_' || substr(encode(sha256(uuid_send(p_tenant_id)), 'hex'), 1, 32) then
+    raise exception 'search is for the tenant of the login' using errcode = 'insufficient_privilege';
+  end if;
   if v_condition is null then
     raise exception 'unknown search node' using errcode = 'invalid_parameter_value';
   end if;
@@ -754,7 +859,7 @@ set role email_search;
 revoke all on function email_search_condition(jsonb) from public;
 revoke all on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid) from public;
 grant execute on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid)
-  to email_service, email_worker;
+  to email_service, email_worker, email_readonly, email_tenant_login;
 reset role;
 revoke create on schema public from email_search;
 
@@ -802,4 +907,10 @@ grant update (state, attempts, last_error, not_before, updated_at) on email_outb
 grant update (reason, raw_blob, resolved_at, updated_at) on email_quarantine to email_worker;
 grant delete on email_blobs, email_blob_pieces to email_worker;
 grant select on email_schema_migrations to email_service, email_worker;
+
+-- Analysts read the mail of the tenant that they set, a tenant's own login that of its tenant, and neither a secret.
+grant select on email_tenants, email_accounts, email_folders, email_messages, email_placements, email_addresses,
+  email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log
+  to email_readonly, email_tenant_login;
+grant select on email_schema_migrations to email_readonly;
 reset role;

@@ -12,7 +12,7 @@ from postroom.model import RawMessage, Unreadable
 from postroom.sync.aside import aside
 from postroom.sync.prepare import Prepared, prepare
 
-_AHEAD = 2
+_AHEAD = 1
 _PATIENCE_SECONDS = 1
 
 

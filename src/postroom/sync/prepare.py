@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from postroom.mime import bodies, recipe
@@ -22,6 +22,7 @@ class Prepared:
     """A message ready to be stored."""
 
     raw: RawMessage
+    """Without its bytes: what is kept of them is in `blobs`."""
     parsed: ParsedMessage
     content_hash: bytes
     size_bytes: int
@@ -55,7 +56,7 @@ def prepare(raw: RawMessage) -> Prepared:
         blobs[raw_blob] = skeleton.pieces
     vector = words.tsvector(_document(parsed))
     return Prepared(
-        raw=raw,
+        raw=replace(raw, body=b""),
         parsed=parsed,
         content_hash=content_hash,
         size_bytes=len(body),

@@ -24,29 +24,70 @@ begin
   end loop;
 end $$;
 
--- Roles: owner of the schema, the application, the workers, and the one that may look at every search entry. --------
+-- Roles: owner of the schema, the application, the workers, analysts, backup, monitoring, standbys; and email_search,
+-- which may look at every search entry. ------------------------------------------------------------------------------
 
 do $$
 declare
   wanted text;
 begin
-  foreach wanted in array array['email_owner', 'email_service', 'email_worker'] loop
+  foreach wanted in array array['email_owner', 'email_service', 'email_worker', 'email_readonly', 'email_backup',
+      'email_monitor', 'email_replication'] loop
     if not exists (select from pg_roles where rolname = wanted) then
       execute format('create role %I login noinherit nosuperuser nocreatedb nocreaterole nobypassrls', wanted);
     end if;
+    -- Names are looked for here and nowhere else; a temporary table never stands in for one of ours.
+    execute format('alter role %I set search_path = public, pg_temp', wanted);
+    execute format('grant connect on database %I to %I', current_database(), wanted);
   end loop;
-  if not exists (select from pg_roles where rolname = 'email_search') then
-    create role email_search nologin noinherit nosuperuser nocreatedb nocreaterole nobypassrls;
-  end if;
-  -- The pending list of the words' index is sorted in it: with less the index is written in several rounds.
-  alter role email_worker set work_mem = '8MB';
+  -- email_tenant_login: what the logins of single tenants have in common. postroom tenant login makes them.
+  foreach wanted in array array['email_search', 'email_tenant_login'] loop
+    if not exists (select from pg_roles where rolname = wanted) then
+      execute format('create role %I nologin noinherit nosuperuser nocreatedb nocreaterole nobypassrls', wanted);
+    end if;
+  end loop;
+  execute format('grant connect on database %I to email_tenant_login', current_database());
   execute format('grant email_owner, email_search to %I', current_user);
   execute format('revoke all on database %I from public', current_database());
-  execute format('grant connect on database %I to email_owner, email_service, email_worker', current_database());
+  -- What a managed server keeps for itself: the login is there without it, and an administrator may give it later.
+  begin
+    alter role email_replication replication;
+  exception when insufficient_privilege then
+    raise notice 'email_replication may not replicate: %', sqlerrm;
+  end;
+  begin
+    grant pg_monitor to email_monitor with inherit true, set false;
+  exception when insufficient_privilege then
+    raise notice 'email_monitor sees no statements of others: %', sqlerrm;
+  end;
 end $$;
 
+-- How long each may work, wait for a lock, and sit in an open transaction. pg_dump sets its own.
+alter role email_owner set lock_timeout = '10s';
+alter role email_owner set idle_in_transaction_session_timeout = '5min';
+alter role email_service set statement_timeout = '30s';
+alter role email_service set lock_timeout = '5s';
+alter role email_service set idle_in_transaction_session_timeout = '60s';
+alter role email_worker set statement_timeout = '10min';
+alter role email_worker set lock_timeout = '10s';
+alter role email_worker set idle_in_transaction_session_timeout = '5min';
+-- The pending list of the words' index is sorted in it: with less the index is written in several rounds.
+alter role email_worker set work_mem = '8MB';
+alter role email_readonly set statement_timeout = '5min';
+alter role email_readonly set lock_timeout = '5s';
+alter role email_readonly set idle_in_transaction_session_timeout = '60s';
+alter role email_readonly set default_transaction_read_only = on;
+alter role email_backup set lock_timeout = '60s';
+alter role email_backup set idle_in_transaction_session_timeout = '60s';
+alter role email_backup set default_transaction_read_only = on;
+alter role email_monitor set statement_timeout = '15s';
+alter role email_monitor set lock_timeout = '2s';
+alter role email_monitor set idle_in_transaction_session_timeout = '15s';
+alter role email_monitor set default_transaction_read_only = on;
+
 revoke all on schema public from public;
-grant usage on schema public to email_service, email_worker, email_search;
+grant usage on schema public to email_service, email_worker, email_search, email_readonly, email_backup, email_monitor,
+  email_tenant_login;
 grant usage, create on schema public to email_owner;
 grant create on schema public to email_search;
 
@@ -55,15 +96,14 @@ grant create on schema public to email_search;
 
 do $$
 declare
-  who constant text := case when (select rolsuper from pg_roles where rolname = current_user) then 'pg_monitor' end;
   what text;
 begin
-  if who is null then
+  if not (select rolsuper from pg_roles where rolname = current_user) then
     raise notice 'the statistics of the server stay readable by every login: only a superuser can change that';
     return;
   end if;
   for what in
-    select 'function ' || oid::regprocedure
+    select oid::regprocedure
       from pg_proc
      where pronamespace = 'pg_catalog'::regnamespace
        and (proname in ('pg_lock_status', 'pg_relation_size', 'pg_table_size', 'pg_indexes_size',
@@ -72,15 +112,9 @@ begin
               'pg_stat_get_ins_since_vacuum', 'pg_stat_get_numscans', 'pg_stat_get_blocks_fetched',
               'pg_stat_get_blocks_hit')
          or proname ~ '^pg_stat_get_(db_)?tuples_(returned|fetched|inserted|updated|deleted|hot_updated|newpage_updated)$')
-    union all
-    select case classid when 'pg_proc'::regclass then 'function ' || objid::regprocedure else objid::regclass::text end
-      from pg_depend
-     where refobjid = (select oid from pg_extension where extname = 'pg_stat_statements') and deptype = 'e'
-       and (classid = 'pg_class'::regclass
-         or classid = 'pg_proc'::regclass and objid::regproc::text not like '%reset')
   loop
-    execute format('revoke all on %s from public', what);
-    execute format('grant %s on %s to %I', case when what like 'function %' then 'execute' else 'select' end, what, who);
+    execute format('revoke all on function %s from public', what);
+    execute format('grant execute on function %s to pg_monitor', what);
   end loop;
   -- A login may end its own sessions, and all tenants share one login. Locks by number can be taken in another's name,
   -- and large objects know no tenants.
@@ -99,7 +133,39 @@ begin
   end loop;
 end $$;
 
+do $$
+declare
+  wanted text;
+begin
+  -- How often others ask, and how long it takes, is for the operator alone; the extension shows it to everybody.
+  foreach wanted in array array['pg_stat_statements', 'pg_stat_statements_info'] loop
+    if to_regclass('public.' || wanted) is not null then
+      execute format('revoke all on public.%I from public', wanted);
+      execute format('grant select on public.%I to email_monitor', wanted);
+    end if;
+  end loop;
+  for wanted in
+    select p.oid::regprocedure::text from pg_proc p
+    where p.pronamespace = 'public'::regnamespace and p.proname like 'pg\_stat\_statements%'
+  loop
+    execute format('revoke all on function %s from public', wanted);
+    if wanted not like '%reset%' then
+      execute format('grant execute on function %s to email_monitor', wanted);
+    end if;
+  end loop;
+exception when insufficient_privilege then
+  raise notice 'pg_stat_statements is left as it is: %', sqlerrm;
+end $$;
+
+set role email_search;
+alter default privileges revoke execute on functions from public;
+reset role;
+
 set role email_owner;
+
+-- What a later migration makes is for nobody until it says so; a backup has all of it.
+alter default privileges revoke execute on functions from public;
+alter default privileges in schema public grant select on tables to email_backup;
 
 -- Tenants: who exists. No application login can list them. ----------------------------------------------------------
 
@@ -518,6 +584,39 @@ create policy email_audit_log_tenant_policy on email_audit_log
   using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
   with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
+-- A backup reads the rows of all tenants. It has policies instead of BYPASSRLS, which a managed server gives to nobody.
+do $$
+declare
+  guarded text;
+begin
+  for guarded in
+    select relname from pg_class where relnamespace = 'public'::regnamespace and relrowsecurity and not relispartition
+  loop
+    execute format('create policy %I on public.%I for select to email_backup using (true)', guarded || '_backup_policy',
+      guarded);
+  end loop;
+end $$;
+
+-- The login of a single tenant is named after a hash of the tenant's id (others can read the names of roles), and its
+-- session cannot be another's, whatever it sets. Of the two conditions the first holds for the row, as a statement may
+-- change the setting in its midst; coalesce keeps the planner from making it one of settings alone. The second goes to
+-- the index: with another tenant set nothing is read, so there is nothing to be counted or timed.
+do $$
+declare
+  guarded text;
+begin
+  for guarded in
+    select relname from pg_class where relnamespace = 'public'::regnamespace and relrowsecurity and not relispartition
+  loop
+    execute format($policy$create policy %I on public.%I as restrictive to email_tenant_login
+      using (coalesce(session_user = 'email_tenant_' || substr(encode(sha256(uuid_send(tenant_id)), 'hex'), 1, 32), false)
+        and tenant_id = case when session_user = 'email_tenant_' || substr(encode(sha256(uuid_send(
+            nullif(current_setting('app.current_tenant_id', true), '')::uuid)), 'hex'), 1, 32)
+          then nullif(current_setting('app.current_tenant_id', true), '')::uuid end)$policy$,
+      guarded || '_login_policy', guarded);
+  end loop;
+end $$;
+
 -- Folder counters: statement-level triggers (a per-row trigger costs 47 times as much). They run as the owner, so that
 -- no login may write the counters by hand; row security of the tenant that is set binds the owner as well.
 
@@ -672,6 +771,12 @@ begin
   if p_tenant_id is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
     raise exception 'search is for the tenant that is set' using errcode = 'insufficient_privilege';
   end if;
+  if pg_has_role(session_user, 'email_tenant_login', 'usage')
+    and not (select r.rolsuper from pg_roles r where r.rolname = session_user)
+    and session_user is distinct from
+      'email_tenant_' || substr(encode(sha256(uuid_send(p_tenant_id)), 'hex'), 1, 32) then
+    raise exception 'search is for the tenant of the login' using errcode = 'insufficient_privilege';
+  end if;
   if v_condition is null then
     raise exception 'unknown search node' using errcode = 'invalid_parameter_value';
   end if;
@@ -755,7 +860,7 @@ set role email_search;
 revoke all on function email_search_condition(jsonb) from public;
 revoke all on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid) from public;
 grant execute on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid)
-  to email_service, email_worker;
+  to email_service, email_worker, email_readonly, email_tenant_login;
 reset role;
 revoke create on schema public from email_search;
 
@@ -803,6 +908,12 @@ grant update (state, attempts, last_error, not_before, updated_at) on email_outb
 grant update (reason, raw_blob, resolved_at, updated_at) on email_quarantine to email_worker;
 grant delete on email_blobs, email_blob_pieces to email_worker;
 grant select on email_schema_migrations to email_service, email_worker;
+
+-- Analysts read the mail of the tenant that they set, a tenant's own login that of its tenant, and neither a secret.
+grant select on email_tenants, email_accounts, email_folders, email_messages, email_placements, email_addresses,
+  email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log
+  to email_readonly, email_tenant_login;
+grant select on email_schema_migrations to email_readonly;
 reset role;
 -- Postroom: every index, under what it is for: the queries that read it (sql/queries/<noun>.sql), a key that must be
 -- unique, or a foreign key that must be checked. Tests read these lines and look whether they are true.
@@ -997,6 +1108,282 @@ $$;
 
 comment on function pg_table_bloat_status() is 'Live and dead rows of every table, its size on disk, and what to do.';
 
-revoke all on pg_connection_stats, pg_long_queries from public;
-revoke all on function pg_table_bloat_status() from public;
+-- Indexes -----------------------------------------------------------------------------------------------------------
+
+create view pg_index_use with (security_invoker = true) as
+select
+  s.relname as table_name,
+  s.indexrelname as index_name,
+  s.idx_scan as scans,
+  s.last_idx_scan as last_scan,
+  s.idx_tup_read as entries_read,
+  pg_relation_size(s.indexrelid) as size_bytes,
+  i.indisunique as is_unique,
+  i.indisvalid as is_valid
+from pg_stat_user_indexes s
+join pg_index i on i.indexrelid = s.indexrelid
+order by s.idx_scan desc, s.indexrelname;
+
+comment on view pg_index_use is 'How often each index was read since counting began, and its size on disk.';
+
+create view pg_unused_indexes with (security_invoker = true) as
+select
+  u.table_name,
+  u.index_name,
+  u.size_bytes,
+  coalesce(d.stats_reset, pg_postmaster_start_time()) as counted_since
+from pg_index_use u
+join pg_stat_database d on d.datname = current_database()
+where u.scans = 0 and not u.is_unique
+order by u.size_bytes desc, u.index_name;
+
+comment on view pg_unused_indexes is
+  'Indexes that nothing has read since counting began. One that keeps a key unique is never among them.';
+
+create view pg_duplicate_indexes with (security_invoker = true) as
+select
+  a.indrelid::regclass::text as table_name,
+  a.indexrelid::regclass::text as index_name,
+  b.indexrelid::regclass::text as covered_by,
+  case when a.indnkeyatts = b.indnkeyatts then 'the same' else 'the beginning of it' end as how,
+  pg_relation_size(a.indexrelid) as size_bytes
+from pg_index a
+join pg_index b on b.indrelid = a.indrelid and b.indexrelid <> a.indexrelid and b.indisvalid
+join pg_class ca on ca.oid = a.indexrelid
+join pg_class cb on cb.oid = b.indexrelid and cb.relam = ca.relam
+join pg_stat_user_tables t on t.relid = a.indrelid
+-- Each of these lists begins like the other's: columns, operator classes, collations, directions.
+where (b.indkey::text || ' ') like (a.indkey::text || ' %')
+  and (b.indclass::text || ' ') like (a.indclass::text || ' %')
+  and (b.indcollation::text || ' ') like (a.indcollation::text || ' %')
+  and (b.indoption::text || ' ') like (a.indoption::text || ' %')
+  and pg_get_expr(a.indexprs, a.indrelid) is not distinct from pg_get_expr(b.indexprs, b.indrelid)
+  and pg_get_expr(a.indpred, a.indrelid) is not distinct from pg_get_expr(b.indpred, b.indrelid)
+  and a.indnatts = a.indnkeyatts
+  and (ca.relam = (select oid from pg_am where amname = 'btree') or a.indnkeyatts = b.indnkeyatts)
+  and (not a.indisunique or (b.indisunique and a.indnkeyatts = b.indnkeyatts))
+  -- Of two that are the same, the one that keeps a constraint or is older stays.
+  and (a.indnkeyatts < b.indnkeyatts
+    or (b.indisunique, b.indisprimary, -b.indexrelid::bigint) > (a.indisunique, a.indisprimary, -a.indexrelid::bigint));
+
+comment on view pg_duplicate_indexes is 'Indexes that another one makes superfluous: it has the same columns, or begins with them.';
+
+-- Reading -----------------------------------------------------------------------------------------------------------
+
+create view pg_cache_hit with (security_invoker = true) as
+select
+  relname as table_name,
+  heap_blks_hit + coalesce(idx_blks_hit, 0) as from_memory,
+  heap_blks_read + coalesce(idx_blks_read, 0) as from_disk,
+  round(100.0 * heap_blks_hit / nullif(heap_blks_hit + heap_blks_read, 0), 1) as rows_percent,
+  round(100.0 * idx_blks_hit / nullif(idx_blks_hit + idx_blks_read, 0), 1) as indexes_percent
+from pg_statio_user_tables
+order by heap_blks_read + coalesce(idx_blks_read, 0) desc, relname;
+
+comment on view pg_cache_hit is
+  'Blocks of each table and its indexes found in shared_buffers, of those that were wanted. Null where none was.';
+
+create function pg_slow_statements()
+returns table (
+  calls bigint, total_ms numeric, mean_ms numeric, rows_each numeric, cache_percent numeric, query text, note text)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+-- The extension may be missing, in another schema, or not loaded by the server: then there is one row that says so.
+declare
+  v_schema text := (select extnamespace::regnamespace::text from pg_extension where extname = 'pg_stat_statements');
+begin
+  if v_schema is null then
+    return query select null::bigint, null::numeric, null::numeric, null::numeric, null::numeric, null::text,
+      'pg_stat_statements is not installed: create extension pg_stat_statements'::text;
+    return;
+  end if;
+  return query execute format(
+    'select s.calls, round(s.total_exec_time::numeric, 1), round(s.mean_exec_time::numeric, 2),'
+    || ' round(s.rows::numeric / nullif(s.calls, 0), 1),'
+    || ' round(100.0 * s.shared_blks_hit / nullif(s.shared_blks_hit + s.shared_blks_read, 0), 1),'
+    || ' left(btrim(regexp_replace(regexp_replace(s.query, ''--[^\n]*(\n|$)'', '''', ''g''), ''\s+'', '' '', ''g'')), 400),'
+    || ' null::text'
+    || ' from %s.pg_stat_statements s join pg_database d on d.oid = s.dbid'
+    || ' where d.datname = current_database() and s.query !~* ''password'' order by s.total_exec_time desc limit 50', v_schema);
+exception
+  when object_not_in_prerequisite_state then
+    return query select null::bigint, null::numeric, null::numeric, null::numeric, null::numeric, null::text,
+      'pg_stat_statements is not loaded: add it to shared_preload_libraries and restart'::text;
+  when insufficient_privilege then
+    return query select null::bigint, null::numeric, null::numeric, null::numeric, null::numeric, null::text,
+      format('%s may not read pg_stat_statements: grant pg_monitor to it', current_user);
+end $$;
+
+comment on function pg_slow_statements() is 'The 50 statements that took most time in all, or one row that says why that is not known.';
+
+-- Waiting -----------------------------------------------------------------------------------------------------------
+
+create view pg_lock_waits with (security_invoker = true) as
+select
+  w.pid,
+  w.usename as "user",
+  clock_timestamp() - l.waitstart as waiting_for,
+  l.mode || coalesce(' on ' || l.relation::regclass::text, '') as lock,
+  left(w.query, 200) as query,
+  b.pid as blocked_by,
+  b.usename as blocker,
+  b.state as blocker_state,
+  now() - b.xact_start as blocker_transaction,
+  left(b.query, 200) as blocker_query
+from pg_locks l
+join pg_stat_activity w on w.pid = l.pid
+cross join lateral unnest(pg_blocking_pids(l.pid)) as blocking (pid)
+left join pg_stat_activity b on b.pid = blocking.pid
+where not l.granted
+order by l.waitstart;
+
+comment on view pg_lock_waits is 'Who waits for a lock, and who holds it.';
+
+-- Copies of the log: standbys, slots, the archive ---------------------------------------------------------------------
+
+create view pg_replication_lag with (security_invoker = true) as
+select
+  application_name as standby,
+  client_addr::text as address,
+  state,
+  sync_state,
+  pg_wal_lsn_diff(now_at.lsn, sent_lsn)::bigint as unsent_bytes,
+  pg_wal_lsn_diff(now_at.lsn, coalesce(replay_lsn, flush_lsn, write_lsn))::bigint as behind_bytes,
+  coalesce(replay_lag, flush_lag, write_lag) as behind
+from pg_stat_replication
+cross join (
+  select case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_lsn() end as lsn) now_at;
+
+comment on view pg_replication_lag is 'Standbys and backups that are connected, and how far each is behind.';
+
+create view pg_slot_retention with (security_invoker = true) as
+select
+  slot_name,
+  slot_type,
+  active,
+  wal_status,
+  pg_wal_lsn_diff(now_at.lsn, restart_lsn)::bigint as kept_bytes,
+  safe_wal_size as until_lost_bytes
+from pg_replication_slots
+cross join (
+  select case when pg_is_in_recovery() then pg_last_wal_receive_lsn() else pg_current_wal_lsn() end as lsn) now_at;
+
+comment on view pg_slot_retention is 'How much of the log each replication slot keeps from being removed.';
+
+create view pg_archiving_status with (security_invoker = true) as
+select
+  case
+    when current_setting('archive_mode') = 'off' then 'off'
+    when current_setting('archive_command') in ('', '(disabled)') and current_setting('archive_library') = ''
+      then 'no command'
+    when last_failed_time > coalesce(last_archived_time, '-infinity') then 'failing'
+    else 'working'
+  end as state,
+  archived_count as archived,
+  last_archived_wal,
+  last_archived_time,
+  failed_count as failed,
+  last_failed_wal,
+  last_failed_time
+from pg_stat_archiver;
+
+comment on view pg_archiving_status is 'Whether the log is archived: off, no command, failing or working.';
+
+-- Vacuum ------------------------------------------------------------------------------------------------------------
+
+create view pg_vacuum_status with (security_invoker = true) as
+select
+  s.relname as table_name,
+  s.n_dead_tup as dead_rows,
+  -- PostgreSQL 18 has an upper limit of its own.
+  least(
+    o.threshold + o.scale * greatest(c.reltuples, 0),
+    nullif(current_setting('autovacuum_vacuum_max_threshold', true)::bigint, -1))::bigint as vacuumed_at,
+  greatest(s.last_vacuum, s.last_autovacuum) as last_vacuum,
+  greatest(s.last_analyze, s.last_autoanalyze) as last_analyze,
+  s.n_mod_since_analyze as changed_since_analyze,
+  age(c.relfrozenxid) as transaction_age,
+  o.enabled and current_setting('autovacuum')::boolean as autovacuum
+from pg_stat_user_tables s
+join pg_class c on c.oid = s.relid
+cross join lateral (
+  select
+    coalesce(max(option_value) filter (where option_name = 'autovacuum_vacuum_threshold'),
+      current_setting('autovacuum_vacuum_threshold'))::float as threshold,
+    coalesce(max(option_value) filter (where option_name = 'autovacuum_vacuum_scale_factor'),
+      current_setting('autovacuum_vacuum_scale_factor'))::float as scale,
+    coalesce(max(option_value) filter (where option_name = 'autovacuum_enabled'), 'on')::boolean as enabled
+  from pg_options_to_table(c.reloptions)) o
+order by s.n_dead_tup desc, s.relname;
+
+comment on view pg_vacuum_status is 'Dead rows of each table, at how many autovacuum begins, and when it was there last.';
+
+create view pg_wraparound with (security_invoker = true) as
+select
+  datname as database,
+  age(datfrozenxid) as transaction_age,
+  mxid_age(datminmxid) as multixact_age,
+  round(100.0 * greatest(age(datfrozenxid), mxid_age(datminmxid)) / 2147483648, 1) as used_percent
+from pg_database
+order by used_percent desc, datname;
+
+comment on view pg_wraparound is 'How much of the two thousand million transaction numbers each database has used since it was frozen.';
+
+-- Tenants: for the operator only ------------------------------------------------------------------------------------
+
+create function email_tenant_sizes()
+returns table (tenant text, accounts bigint, messages bigint, mail_bytes numeric, stored_bytes numeric)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+-- Row security binds the owner too, so that each tenant is looked at by itself; then the caller's setting is back.
+declare
+  v_tenant record;
+  v_before text := coalesce(current_setting('app.current_tenant_id', true), '');
+begin
+  for v_tenant in select t.tenant_id, t.name from public.email_tenants t order by t.name loop
+    perform set_config('app.current_tenant_id', v_tenant.tenant_id::text, true);
+    return query select v_tenant.name,
+      (select count(*) from public.email_accounts a where a.tenant_id = v_tenant.tenant_id and not a.is_deleted),
+      m.messages, m.mail_bytes,
+      (select coalesce(sum(b.stored_bytes), 0) from public.email_blobs b where b.tenant_id = v_tenant.tenant_id)
+    from (select count(*) as messages, coalesce(sum(e.size_bytes), 0) as mail_bytes
+            from public.email_messages e where e.tenant_id = v_tenant.tenant_id) m;
+  end loop;
+  perform set_config('app.current_tenant_id', v_before, true);
+end $$;
+
+comment on function email_tenant_sizes() is 'What each tenant has. No login of the application may ask.';
+
+-- Grants: for who watches the server, and for nobody else -----------------------------------------------------------------
+
+revoke all on pg_connection_stats, pg_long_queries, pg_index_use, pg_unused_indexes, pg_duplicate_indexes, pg_cache_hit,
+  pg_lock_waits, pg_replication_lag, pg_slot_retention, pg_archiving_status, pg_vacuum_status, pg_wraparound from public;
+revoke all on function pg_table_bloat_status(), pg_slow_statements(), email_tenant_sizes() from public;
+grant select on pg_connection_stats, pg_long_queries, pg_index_use, pg_unused_indexes, pg_duplicate_indexes, pg_cache_hit,
+  pg_lock_waits, pg_replication_lag, pg_slot_retention, pg_archiving_status, pg_vacuum_status, pg_wraparound to pg_monitor;
+grant execute on function pg_table_bloat_status(), pg_slow_statements() to pg_monitor;
 reset role;
+grant usage on schema public to pg_monitor;
+
+do $$
+declare
+  wanted record;
+begin
+  -- What a statement took, and how many rows it touched, tells of other tenants: it is no business of the application.
+  for wanted in
+    select format('%s %s', case when d.classid = 'pg_proc'::regclass then 'function' else 'table' end,
+      case when d.classid = 'pg_proc'::regclass then d.objid::regprocedure::text else d.objid::regclass::text end) as name,
+      case when d.classid = 'pg_proc'::regclass then 'execute' else 'select' end as may,
+      coalesce(p.proname, '') like '%reset' as is_reset
+    from pg_depend d
+    join pg_extension e on e.oid = d.refobjid and e.extname = 'pg_stat_statements'
+    left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
+    left join pg_proc p on d.classid = 'pg_proc'::regclass and p.oid = d.objid
+    where d.refclassid = 'pg_extension'::regclass and d.deptype = 'e' and coalesce(c.oid, p.oid) is not null
+  loop
+    execute format('revoke all on %s from public', wanted.name);
+    if not wanted.is_reset then
+      execute format('grant %s on %s to pg_monitor', wanted.may, wanted.name);
+    end if;
+  end loop;
+exception when insufficient_privilege then
+  raise notice 'pg_stat_statements belongs to somebody else and stays as it is: %', sqlerrm;
+end $$;
