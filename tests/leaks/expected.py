@@ -9,6 +9,7 @@ class Sees(Enum):
     """How much mail a login may ever see."""
 
     ITS_TENANT = "the tenant that is set"
+    ONE_TENANT = "one tenant, whatever is set"
     EVERYBODY = "every tenant, to write nothing"
     NO_MAIL = "no mail at all"
 
@@ -22,7 +23,20 @@ LOGINS = {
     "email_replication": Sees.NO_MAIL,
     "email_monitor": Sees.NO_MAIL,
 }
-MEMBERSHIPS = {("email_monitor", "pg_monitor")}
+_OF_ONE_TENANT = "email_tenant_"
+
+
+def sees(login: str) -> Sees | None:
+    """None for a login that nobody has thought of."""
+    return LOGINS.get(login) or (Sees.ONE_TENANT if login.startswith(_OF_ONE_TENANT) else None)
+
+
+def called(login: str) -> str:
+    """How the lists below name it: all logins of single tenants are alike."""
+    return f"{_OF_ONE_TENANT}login" if sees(login) is Sees.ONE_TENANT else login
+
+
+MEMBERSHIPS = {("email_monitor", "pg_monitor"), ("email_tenant_login", "email_tenant_login")}
 """Which login may become, or has the rights of, which role."""
 
 NOT_OF_A_TENANT = {"email_schema_migrations"}

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
+from uuid import UUID
+
+from tests.leaks.fill import OWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,9 @@ class Hole:
 
 _DEFINER = "create function {name}(uuid) returns bigint language sql security definer {path} as"
 _COUNT = "'select count(*) from public.email_messages'"
+
+OF_OWN = f"email_tenant_{sha256(UUID(OWN.id).bytes).hexdigest()[:32]}"
+"""The login that is the own tenant."""
 
 HOLES = (
     Hole(
@@ -52,6 +59,12 @@ HOLES = (
         plant="alter policy email_outbox_tenant_policy on email_outbox with check (true)",
         names="email_outbox: the policy email_outbox_tenant_policy lets public",
         login="email_service",
+    ),
+    Hole(
+        kind="nothing that holds the login of one tenant",
+        plant="drop policy email_messages_login_policy on email_messages",
+        names="email_messages: there is no email_messages_login_policy",
+        login=OF_OWN,
     ),
     Hole(
         kind="policy with a way around",

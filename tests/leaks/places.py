@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from uuid import UUID
 
 import psycopg
 import pytest
 
+from postroom.model import TenantId
 from postroom.ops.provision import LOGINS
+from postroom.ops.tenant_login import make
 from tests.leaks.catalog import Catalog, Connection
-from tests.leaks.fill import fill
+from tests.leaks.fill import OWN, fill
 from tests.leaks.matrix import SHARED, Matrix, Opened
 from tests.leaks.outcome import Visit
 from tests.support.majors import MAJORS, programs_of
@@ -29,11 +32,12 @@ class Place:
     def __init__(self, store: Store) -> None:
         self.store = store
         with self.superuser() as connection:
+            fill(connection, Catalog(connection))
+            make(store.site, TenantId(UUID(OWN.id)))
             self.catalog = Catalog(connection)
             self.logins = [name for name in self.catalog.logins if _may_connect(connection, name)]
             for login in set(self.logins) - set(LOGINS):
                 connection.execute(f"alter role {login} password '{_PASSWORD}'".encode())
-            fill(connection, self.catalog)
 
     def url(self, login: str, database: str | None = None) -> str:
         url = self.store.site.url(login if login in LOGINS else "postgres")

@@ -6,7 +6,7 @@ import psycopg
 
 from tests.leaks.calls import calls
 from tests.leaks.catalog import Function
-from tests.leaks.expected import CROSSES_TENANTS, FUNCTIONS, LOGINS, NOT_OF_A_TENANT, Sees
+from tests.leaks.expected import CROSSES_TENANTS, FUNCTIONS, NOT_OF_A_TENANT, Sees, called, sees
 from tests.leaks.fill import OTHER, OWN, TENANTS, Tenant
 from tests.leaks.matrix import SETTINGS
 from tests.leaks.outcome import Outcome, Visit, unnamed
@@ -14,9 +14,9 @@ from tests.leaks.places import Place
 
 
 def _fault(login: str, function: Function, there: Outcome, nowhere: Outcome) -> str | None:
-    if login not in FUNCTIONS[function.name] | {"email_owner"}:
+    if called(login) not in FUNCTIONS[function.name] | {"email_owner"}:
         return None if there.is_denied else f"is not denied: {there}"
-    if LOGINS[login] is Sees.NO_MAIL:  # statistics, which are others with every call
+    if sees(login) is Sees.NO_MAIL:  # statistics, which are others with every call
         marks = [mark for mark in OTHER.marks if mark in there.text]
         return f"shows {marks}: {there}" if marks else None
     if function.name not in CROSSES_TENANTS and there.as_if_nobody != nowhere.as_if_nobody:
@@ -25,7 +25,7 @@ def _fault(login: str, function: Function, there: Outcome, nowhere: Outcome) -> 
 
 
 def test_no_function_tells_of_another_tenant(each_place: Place) -> None:
-    faults, called = list[str](), 0
+    faults, asked = list[str](), 0
     for login in each_place.logins:
         with psycopg.connect(each_place.url(login), autocommit=True) as connection:
             visit = Visit(connection)
@@ -34,11 +34,11 @@ def test_no_function_tells_of_another_tenant(each_place: Place) -> None:
                     for setting in SETTINGS:
                         there = visit.ask(setting.statement, call)
                         nowhere = visit.ask(setting.statement, unnamed(call))
-                        called += 1
+                        asked += 1
                         if fault := _fault(login, function, there, nowhere):
                             faults.append(f"{function.name}: {login} with {setting.name}: {call}: {fault}")
     assert faults == []
-    assert called > 500
+    assert asked > 500
 
 
 def test_the_search_finds_ones_own(each_place: Place) -> None:
@@ -62,7 +62,7 @@ def test_what_belongs_to_no_tenant_is_written_by_its_owner_only(each_place: Plac
 
 def test_no_view_shows_another_tenant(each_place: Place) -> None:
     shown = list[str]()
-    for login in [each for each in each_place.logins if LOGINS[each] is not Sees.EVERYBODY]:
+    for login in [each for each in each_place.logins if sees(each) is not Sees.EVERYBODY]:
         with psycopg.connect(each_place.url(login), autocommit=True) as connection:
             visit = Visit(connection)
             for view in each_place.catalog.views:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tests.leaks.expected import CROSSES_TENANTS, LOGINS, SEES_ALL_ROWS, Sees
+from tests.leaks.expected import CROSSES_TENANTS, SEES_ALL_ROWS, sees
 from tests.leaks.fill import OTHER, OWN
+from tests.leaks.matrix import BOUND
 from tests.leaks.outcome import Visit
 from tests.leaks.places import Place
 from tests.leaks.surroundings import ask_for_all, functions, neighbour, relations, shows_the_neighbour
@@ -50,7 +51,7 @@ EMPTY = [
 def test_no_catalog_shows_what_another_session_does(each_place: Place) -> None:
     told = list[str]()
     with each_place.superuser() as superuser:
-        for login in [each for each in each_place.logins if LOGINS[each] is Sees.ITS_TENANT]:
+        for login in [each for each in each_place.logins if sees(each) in BOUND]:
             url = each_place.url(login)
             with neighbour(url), psycopg.connect(url, autocommit=True) as connection:
                 visit = Visit(connection)

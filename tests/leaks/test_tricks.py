@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from tests.leaks.expected import LOGINS, Sees
+from tests.leaks.expected import sees
 from tests.leaks.fill import OTHER, OWN, THIRD
+from tests.leaks.matrix import BOUND
 from tests.leaks.outcome import Visit
 from tests.leaks.places import Place
 
@@ -70,7 +71,7 @@ grant execute on function public.spy(text), public.spy_on(text, text) to public;
 
 
 def _bound(place: Place) -> list[str]:
-    return [login for login in place.logins if LOGINS[login] is Sees.ITS_TENANT and login != "email_owner"]
+    return [login for login in place.logins if sees(login) in BOUND and login != "email_owner"]
 
 
 @pytest.fixture
