@@ -66,10 +66,35 @@ def test_words_are_found_by_the_index_and_within_the_tenant(
 
 
 def test_a_common_word_is_looked_for_among_the_newest(crowd: Crowd) -> None:
-    found, scans = _search(crowd, crowd.tenants[0], {"ts": "w9"})
+    found, scans = _search(crowd, crowd.tenants[0], {"ts": "w2"})
     assert found == 50
     (looked_at,) = [node["Actual Rows"] for node in scans if node.get("Index Name") == NEWEST]
-    assert looked_at <= 500
+    assert looked_at <= 150
+    assert not _conditions(scans, WORDS)
+
+
+def test_a_rarer_one_is_looked_for_further_back_before_all_matches_are_gathered(crowd: Crowd) -> None:
+    found, scans = _search(crowd, crowd.tenants[0], {"ts": "w12"})
+    assert found == 50
+    assert max(node["Actual Rows"] for node in scans if node.get("Index Name") == NEWEST) in range(151, 1501)
+    assert not _conditions(scans, WORDS)
+
+
+def test_words_in_order_are_looked_for_where_the_index_has_them_all(crowd: Crowd) -> None:
+    """Only then is the order of the words looked at, from the newest message on; weights and negations likewise."""
+    for words in ("w30 <-> w31", "w31:D & w30:A", "w31 & w30 & !(w2 <-> w7)"):
+        _, scans = _search(crowd, crowd.tenants[0], {"ts": words})
+        (condition,) = _conditions(scans, WORDS)
+        assert "''w30'' & ''w31''" in condition or "''w31'' & ''w30''" in condition
+        assert not [node for node in scans if node["Node Type"] == "Seq Scan"]
+
+
+def test_a_common_word_with_a_rare_condition_does_not_read_every_message(crowd: Crowd) -> None:
+    """Left alone the planner would read all of the tenant's words for one that half of the messages have."""
+    _, scans = _search(crowd, crowd.tenants[0], {"and": [{"ts": "w2"}, {"larger": 5000}]})
+    assert _conditions(scans, WORDS)
+    assert all(node["Node Type"] != "Seq Scan" for node in scans)
+    assert max(node["Actual Rows"] for node in scans if node.get("Index Name") == NEWEST) <= 150
 
 
 @pytest.mark.parametrize("word", ["rare8", "medium", "w2"])

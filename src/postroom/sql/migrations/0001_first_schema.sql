@@ -750,6 +750,30 @@ begin
   end;
 end $$;
 
+-- A tsquery that the index answers alone, and that every match of the given one satisfies: without its weights, orders
+-- and negations. Null when no such word is left.
+create function email_search_among(p_words tsquery) returns tsquery
+language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
+  select case when not bool_or(part[1] = 'T') then string_agg(
+      case when part[1] like '<%' then '&'
+        when part[1] like '''%' then regexp_replace(part[1], '''(:\*)?:?[ABCD]*$', '''\1')
+        else part[1] end, ' ')::tsquery end
+    from regexp_matches(querytree(p_words), '''(?:[^'']|'''')*''(?::[*ABCD]+)?|<[-0-9]+>|[()|&T]', 'g') part
+$$;
+
+-- The entries that hold such words, by the index and by nothing else: the planner does not know what it costs to unpack
+-- the words of every message of a tenant, and would rather do that for a common word.
+create function email_search_hits(p_tenant_id uuid, p_among tsquery, p_before_at bigint, p_before_id uuid)
+returns table (tenant_id uuid, message_id uuid, received_at bigint, account_id uuid, size_bytes bigint, words tsvector)
+language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_indexscan = off as $$
+begin
+  return query execute format(
+    'select s.tenant_id, s.message_id, s.received_at, s.account_id, s.size_bytes, s.words'
+    || ' from public.email_search_entries s where s.tenant_id = %L::uuid and s.words @@ %L::tsquery'
+    || case when p_before_at is not null then ' and (s.received_at, s.message_id) < (%s, %L::uuid)' else '' end,
+    p_tenant_id, p_among, p_before_at, p_before_id);
+end $$;
+
 create function email_search_messages(
   p_tenant_id uuid, p_query jsonb, p_ranked_by text, p_limit integer, p_before_at bigint, p_before_id uuid)
 returns table (message_id uuid, received_at bigint, rank real)
@@ -758,13 +782,12 @@ language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 -- Every statement is planned with its own values: a plan made for any value is 800 times slower for some.
 declare
   v_condition text := public.email_search_condition(p_query);
-  v_must text;          -- a tsquery that every match satisfies, if there is one
+  v_must tsquery;       -- what every match satisfies, if there is such a thing
   v_rest text;          -- the condition without it
+  v_among tsquery;      -- as much of it as the index answers alone
   v_after_cursor text := '';
   v_joined text;
-  v_few constant integer := 2000;
-  v_window constant integer := 500;
-  v_hits integer;
+  v_window integer := 150;
   v_ids uuid[];
   v_ats bigint[];
 begin
@@ -787,14 +810,15 @@ begin
   v_joined := format(
     ' join public.email_messages m on m.tenant_id = %L::uuid and m.id = s.message_id and not m.is_deleted', p_tenant_id);
   if p_query ? 'ts' then
-    v_must := p_query ->> 'ts';
+    v_must := (p_query ->> 'ts')::tsquery;
     v_rest := 'true';
   elsif jsonb_typeof(p_query -> 'and') = 'array' then
     select n ->> 'ts' into v_must from jsonb_array_elements(p_query -> 'and') n where n ? 'ts' limit 1;
     v_rest := public.email_search_condition(jsonb_build_object('and', coalesce(
-      (select jsonb_agg(n) from jsonb_array_elements(p_query -> 'and') n where n ->> 'ts' is distinct from v_must),
-      '[]'::jsonb)));
+      (select jsonb_agg(n) from jsonb_array_elements(p_query -> 'and') n
+        where (n ->> 'ts')::tsquery is distinct from v_must), '[]'::jsonb)));
   end if;
+  v_among := public.email_search_among(v_must);
 
   if p_ranked_by is not null then
     return query execute format(
@@ -807,15 +831,19 @@ begin
     return;
   end if;
 
-  if v_must is not null then
-    execute format(
-      'select count(*) from (select from public.email_search_entries s'
-      || ' where s.tenant_id = %L::uuid and s.words @@ %L::tsquery limit %s) probe',
-      p_tenant_id, v_must, v_few + 1) into v_hits;
+  if v_among is null then
+    -- Nothing for the index to find: walk by date.
+    return query execute format(
+      'select s.message_id, s.received_at, 0::real from public.email_search_entries s%s'
+      || ' where s.tenant_id = %L::uuid%s and (%s)'
+      || ' order by s.received_at desc, s.message_id desc limit %s',
+      v_joined, p_tenant_id, v_after_cursor, v_condition, p_limit);
+    return;
   end if;
 
-  if v_hits > v_few then
-    -- A common word is among the newest messages: look there before gathering every match.
+  -- What is common is among the newest messages: look there before gathering every match, and once more, further back,
+  -- if by what was found that is likely to be enough.
+  for v_try in 1..2 loop
     execute format(
       'select array_agg(w.message_id order by w.received_at desc, w.message_id desc),'
       || ' array_agg(w.received_at order by w.received_at desc, w.message_id desc)'
@@ -829,27 +857,19 @@ begin
       return query select i, a, 0::real from unnest(v_ids, v_ats) as found (i, a);
       return;
     end if;
-  end if;
+    exit when v_try = 2 or coalesce(cardinality(v_ids), 0) < 8;
+    v_window := v_window * p_limit / cardinality(v_ids) * 3 / 2;
+    exit when v_window > 1500;
+  end loop;
 
-  if v_must is not null then
-    -- Gather every match by the index, sort, and look at the messages themselves from the newest on.
-    return query execute format(
-      'with hits as materialized ('
-      || '   select s.tenant_id, s.message_id, s.received_at, s.account_id, s.size_bytes, s.words'
-      || '   from public.email_search_entries s'
-      || '  where s.tenant_id = %L::uuid and s.words @@ %L::tsquery%s)'
-      || ' select s.message_id, s.received_at, 0::real'
-      || ' from (select * from hits order by received_at desc, message_id desc offset 0) s%s'
-      || ' where (%s) order by s.received_at desc, s.message_id desc limit %s',
-      p_tenant_id, v_must, v_after_cursor, v_joined, v_rest, p_limit);
-  else
-    -- Nothing for the index to find: walk by date.
-    return query execute format(
-      'select s.message_id, s.received_at, 0::real from public.email_search_entries s%s'
-      || ' where s.tenant_id = %L::uuid%s and (%s)'
-      || ' order by s.received_at desc, s.message_id desc limit %s',
-      v_joined, p_tenant_id, v_after_cursor, v_condition, p_limit);
-  end if;
+  -- Gather all that the index finds, sort, and look at the messages themselves from the newest on.
+  return query execute format(
+    'select s.message_id, s.received_at, 0::real'
+    || ' from (select * from public.email_search_hits(%L, %L, %L, %L)'
+    || '       order by received_at desc, message_id desc offset 0) s%s'
+    || ' where (%s) order by s.received_at desc, s.message_id desc limit %s',
+    p_tenant_id, v_among, p_before_at, p_before_id, v_joined,
+    case when v_among::text = v_must::text then v_rest else v_condition end, p_limit);
 end $$;
 
 reset role;
@@ -857,7 +877,8 @@ reset role;
 -- Grants: nothing for PUBLIC, least for each login. ---------------------------------------------------------------------
 
 set role email_search;
-revoke all on function email_search_condition(jsonb) from public;
+revoke all on function email_search_condition(jsonb), email_search_among(tsquery),
+  email_search_hits(uuid, tsquery, bigint, uuid) from public;
 revoke all on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid) from public;
 grant execute on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid)
   to email_service, email_worker, email_readonly, email_tenant_login;
