@@ -66,9 +66,11 @@ async def _search(
     owner = await tenant_id(tenant)
     async with store("email_service") as db, db.tenant(owner) as tx:
         page = await store_search.matches(tx, compiled(tree), limit=limit, cursor=cursor, ranked_by=rank)
+        texts = await store_search.texts(tx, [row["id"] for row in page.items])
     items = []
     for row in page.items:
-        text = row["text"] or (html_to_text(row["html"]) if row["html"] else row["preview"])
+        found = texts.get(row["id"]) or {"text": None, "html": None}  # deleted meanwhile
+        text = found["text"] or (html_to_text(found["html"]) if found["html"] else row["preview"])
         items.append(
             {
                 "id": str(row["id"]),

@@ -72,6 +72,12 @@ async def matches(
     return Page(items=[by_id[row["message_id"]] for row in page if row["message_id"] in by_id], next=more)
 
 
+async def texts(tx: TenantTx, message_ids: Sequence[MessageId]) -> dict[MessageId, dict[str, Any]]:
+    """The `text` of messages by id, or the `html` of one without, for snippets: 200,000 characters of each."""
+    rows = await tx.rows(MESSAGES.texts, message_ids=list(message_ids)) if message_ids else []
+    return {row["id"]: row for row in rows}
+
+
 def _cursor(row: dict[str, Any]) -> str:
     position = row["received_at"].to_bytes(8, "big", signed=True) + row["message_id"].bytes
     return base64.urlsafe_b64encode(position).decode()

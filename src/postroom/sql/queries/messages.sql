@@ -87,8 +87,15 @@ where tenant_id = %(tenant_id)s
 order by role, position
 
 -- name: summaries
-select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged,
-  left(text_body, 200000) as text, case when text_body is null then left(html_body, 200000) end as html
+select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+from email_messages
+where tenant_id = %(tenant_id)s
+  and id = any (%(message_ids)s::uuid[])
+  and not is_deleted
+
+-- name: texts
+-- What a snippet is cut from.
+select id, left(text_body, 200000) as text, case when text_body is null then left(html_body, 200000) end as html
 from email_messages
 where tenant_id = %(tenant_id)s
   and id = any (%(message_ids)s::uuid[])
