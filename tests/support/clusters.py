@@ -20,8 +20,9 @@ NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 MakeCluster = Callable[..., Cluster]
 
 START = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background of a shell
 from postroom.ops.cluster import Cluster
 print(Cluster(Path(sys.argv[1])).ensure_running().port, flush=True)
 """
