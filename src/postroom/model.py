@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, NewType, Protocol, TypeVar
 from uuid import UUID
 
 TenantId = NewType("TenantId", UUID)
+UserId = NewType("UserId", UUID)
 AccountId = NewType("AccountId", UUID)
 FolderId = NewType("FolderId", UUID)
 MessageId = NewType("MessageId", UUID)
@@ -154,6 +155,8 @@ class FolderState:
 class Account:
     id: AccountId
     tenant_id: TenantId
+    user_id: UserId
+    """The owner."""
     email_address: str
     account_name: str | None
     protocol: Protocol_ | None

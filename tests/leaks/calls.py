@@ -19,6 +19,7 @@ _VALUES = {
     "smallint": ["1"],
     "boolean": ["true"],
     "bytea": [f"'\\x{OTHER.hex}'::bytea"],
+    "tsquery": [f"'{OTHER.word}'::tsquery"],
     "interval": ["interval '0'"],
     "timestamp with time zone": ["now()"],
 }

@@ -45,6 +45,9 @@ NOT_OF_A_TENANT = {"email_schema_migrations"}
 KEYS_WITHOUT_A_TENANT = {"email_schema_migrations_pkey", "idx_email_tenants_name"}
 """Unique keys over all tenants. The name of a tenant is given by operators only."""
 
+OF_ACCOUNTS = {"email_accounts", "email_placements", "email_blobs", "email_blob_pieces", "email_audit_log"}
+"""Tables that belong to accounts without a column that says so."""
+
 POLICIES_FOR_ALL_TENANTS = {
     ("email_tenants", "email_owner"),  # its functions find a tenant by name
     ("email_folders", "email_search"),
@@ -61,6 +64,7 @@ NEVER_READ_BY = {"email_credentials": {"email_service", "email_readonly", "email
 """Tables that not even their own tenant's rows may be read from."""
 
 FUNCTIONS = {
+    "email_account_owned": set(),
     "email_count_changed": set(),
     "email_count_placed": set(),
     "email_count_removed": set(),

@@ -47,9 +47,9 @@ def fill(connection: Connection, catalog: Catalog) -> None:
     connection.execute(b"set session_replication_role = replica")
     for tenant in TENANTS:
         made: dict[str, list[Row]] = {}
-        for table in _parents_first(catalog):
+        for table in parents_first(catalog):
             made[table] = [
-                _insert(connection, catalog, table, tenant, made, number)
+                insert_row(connection, catalog, table, tenant, made, number)
                 for number in range(1 if table == "email_tenants" else tenant.rows)
             ]
     connection.execute(b"reset session_replication_role")
@@ -81,21 +81,23 @@ def insertion(table: str, row: Row) -> str:
     )
 
 
-def _insert(
+def insert_row(
     connection: Connection,
     catalog: Catalog,
     table: str,
     tenant: Tenant,
     made: dict[str, list[Row]],
     number: int,
+    fixed: Row | None = None,
 ) -> Row:
-    row = new_row(catalog, table, tenant, number, made)
+    """One row; `fixed` are values that are not up to this file."""
+    row = new_row(catalog, table, tenant, number, made) | (fixed or {})
     allowed = _allowed_values(connection, table)
     row |= {name: values[0] for name, values in allowed.items() if name in row}
     bare = row | {
         column.name: None
         for column in catalog.columns[table]
-        if column.name in row and not column.is_required
+        if column.name in row and not column.is_required and column.name not in (fixed or {})
     }
     for attempt in (row, bare):
         try:
@@ -120,7 +122,7 @@ def _allowed_values(connection: Connection, table: str) -> dict[str, list[str]]:
     return dict(connection.execute(question.encode(), [table]).fetchall())
 
 
-def _parents_first(catalog: Catalog) -> list[str]:
+def parents_first(catalog: Catalog) -> list[str]:
     """The tables that others refer to before those."""
     wanted, found = list(catalog.tenant_tables), list[str]()
     while wanted:

@@ -80,6 +80,17 @@ HOLES = (
         login="email_service",
     ),
     Hole(
+        kind="policy that forgets the user",
+        plant="alter policy email_messages_tenant_policy on email_messages using (tenant_id ="
+        " nullif(current_setting('app.current_tenant_id', true), '')::uuid)",
+        names="email_messages: nothing asks whether it is the user's what a user sees",
+    ),
+    Hole(
+        kind="removal that forgets the user",
+        plant="drop policy email_folders_delete_policy on email_folders",
+        names="email_folders: nothing asks whether it is the user's what a user removes",
+    ),
+    Hole(
         kind="table without anything",
         plant="set local role email_owner; create table email_labels (id uuid primary key);"
         " grant select on email_labels to email_service",

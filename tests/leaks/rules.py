@@ -64,6 +64,23 @@ def policies_ask_for_the_tenant(connection: Connection, catalog: Catalog) -> Ite
             yield f"{table}: the policy {policy} lets {role} see or write rows of every tenant"
 
 
+def tables_of_accounts_ask_for_the_user(connection: Connection, catalog: Catalog) -> Iterator[str]:
+    asking = "current_setting(''app.current_user_id''"
+    question = f"""
+        select polrelid::regclass::text,
+          bool_or(polname = polrelid::regclass || '_tenant_policy' and pg_get_expr(polqual, polrelid) like '%{asking}%'
+            and pg_get_expr(polwithcheck, polrelid) like '%{asking}%'),
+          bool_or(polcmd = 'w' and pg_get_expr(polqual, polrelid) like '%{asking}%'),
+          bool_or(polcmd = 'd' and pg_get_expr(polqual, polrelid) like '%{asking}%')
+        from pg_policy group by polrelid"""
+    held = {row[0]: row[1:] for row in connection.execute(question.encode()).fetchall()}
+    for name in catalog.tenant_tables:
+        if name in expected.OF_ACCOUNTS or any(each.name == "account_id" for each in catalog.columns[name]):
+            for asked, what in zip(held.get(name, ()), ("sees", "changes", "removes"), strict=False):
+                if not asked:
+                    yield f"{name}: nothing asks whether it is the user's what a user {what}"
+
+
 def tables_have_tenants(_: Connection, catalog: Catalog) -> Iterator[str]:
     for name in catalog.tables:
         if catalog.has_tenant(name):
@@ -224,6 +241,7 @@ RULES: tuple[Rule, ...] = (
     tables_are_forced,
     logins_of_one_tenant_are_held,
     policies_ask_for_the_tenant,
+    tables_of_accounts_ask_for_the_user,
     tables_have_tenants,
     keys_begin_with_the_tenant,
     tables_have_a_primary_key,

@@ -31,6 +31,13 @@ select pg_temp.id('account', tenant, a), tenant_id, pg_temp.id('user', tenant, a
   0, 0
 from crowd, generate_series(0, accounts - 1) a;
 
+insert into email_account_shares (tenant_id, user_id, account_id, owner_id, access, created_at, updated_at)
+select tenant_id, user_id, id, user_id, 'owner', 0, 0 from email_accounts
+union all
+select tenant_id, pg_temp.id('user', tenant, a / 3 + 1), pg_temp.id('account', tenant, a), pg_temp.id('user', tenant, a / 3),
+  'read', 0, 0
+from crowd, generate_series(0, accounts - 1) a where a % 5 = 0;
+
 insert into email_folders (id, tenant_id, account_id, name, type, uidvalidity, created_at, updated_at)
 select pg_temp.id('folder', tenant, a * 30 + f), tenant_id, pg_temp.id('account', tenant, a), 'Folder ' || f,
   coalesce((array['inbox', 'sent', 'drafts', 'trash', 'spam', 'archive'])[f + 1], 'custom'), 1, 0, 0
@@ -71,15 +78,15 @@ select tenant_id, folder_id, 1, n, id, case when n % 10 <> 3 then '{"\\Seen"}'::
   case when n % 40 = 11 then at end, at, at
 from mail;
 
-insert into email_addresses (tenant_id, message_id, role, position, address, domain)
-select tenant_id, id, role, 0, 'p' || p || '@company' || p % 60 || '.example', 'company' || p % 60 || '.example'
+insert into email_addresses (tenant_id, account_id, message_id, role, position, address, domain)
+select tenant_id, account_id, id, role, 0, 'p' || p || '@company' || p % 60 || '.example', 'company' || p % 60 || '.example'
 from mail, (values ('from', 1), ('to', 7), ('cc', 31)) as roles (role, step),
   cast(floor(3000 * power((n * step % 991) / 991.0, 2)) as integer) as person (p)
 where role <> 'cc' or n % 3 = 0;
 
-insert into email_attachments (id, tenant_id, message_id, position, filename, mime_type, size_bytes, storage_path,
+insert into email_attachments (id, tenant_id, account_id, message_id, position, filename, mime_type, size_bytes, storage_path,
   storage_type, blob_hash, content_hash, created_at)
-select pg_temp.id('part', tenant, n), tenant_id, id, 0, 'a.pdf', 'application/pdf', 90000, 'parts/' || n / 12, 's3',
+select pg_temp.id('part', tenant, n), tenant_id, account_id, id, 0, 'a.pdf', 'application/pdf', 90000, 'parts/' || n / 12, 's3',
   pg_temp.hash('part', tenant, n / 12), encode(pg_temp.hash('part', tenant, n / 12), 'hex'), at
 from mail where n % 5 = 0;
 

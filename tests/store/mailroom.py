@@ -92,7 +92,7 @@ async def store_message(
         raw_recipe=None,
     )
     await messages.insert(tx, account_id, [new])
-    await messages.insert_addresses(tx, [new])
+    await messages.insert_addresses(tx, account_id, [new])
     words = " ".join(f"'{word}'" for word in subject.lower().split())
     entry = search.Entry(
         message_id=message_id, received_at=at, size_bytes=len(raw), words=words, is_capped=False

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, cast
+from uuid import UUID
 
 import typer
 
-from postroom.cli.frame import JsonOption, TenantOption, app, chosen, print_json, run, store, tenant_id
+from postroom.cli.frame import (
+    AsUserOption,
+    JsonOption,
+    TenantOption,
+    app,
+    chosen,
+    print_json,
+    run,
+    store,
+    tenant_id,
+)
 from postroom.errors import UsageError
-from postroom.model import Account, Encryption
+from postroom.model import Account, Encryption, UserId
 
 accounts_app = typer.Typer(
     help="Accounts: mailboxes on servers, and those filled by import.", no_args_is_help=True
@@ -29,6 +40,12 @@ def add(
     ] = None,
     encryption: Annotated[str, typer.Option("--encryption", help="tls, starttls or none.")] = "tls",
     protocol: Annotated[str, typer.Option("--protocol", help="imap.")] = "imap",
+    user: Annotated[
+        UUID | None,
+        typer.Option(
+            "--user", help="Whose account it is. Without it: of the tenant's first user.", metavar="UUID"
+        ),
+    ] = None,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
@@ -49,7 +66,8 @@ def add(
     )
     if not password:
         raise UsageError(reason="The password is empty. Give it on standard input with --password-stdin.")
-    made = run(_add(tenant, email, host, port or _PORTS[encryption], encryption, username or email, password))  # pyright: ignore[reportArgumentType]
+    kind = cast("Encryption", encryption)
+    made = run(_add(tenant, email, host, port or _PORTS[kind], kind, username or email, password, user))
     if as_json:
         print_json({"id": str(made.id), "email_address": made.email_address})
     else:
@@ -59,14 +77,26 @@ def add(
 
 
 async def _add(
-    tenant: str, email: str, host: str, port: int, encryption: Encryption, username: str, password: str
+    tenant: str,
+    email: str,
+    host: str,
+    port: int,
+    encryption: Encryption,
+    username: str,
+    password: str,
+    user: UUID | None,
 ) -> Account:
     from postroom.ops.master_key import master_key
     from postroom.store import accounts, audit, changes, credentials
 
     owner = await tenant_id(tenant)
     async with store("email_worker") as db, db.tenant(owner) as tx:
-        account = await accounts.ensure(tx, email)
+        account = await accounts.ensure(tx, email, user_id=user and UserId(user))
+        if user not in (None, account.user_id):
+            raise UsageError(
+                reason=f"The account {email} is there and belongs to user {account.user_id}."
+                f" Share it: postroom account share -t {tenant} -a {email} --user {user}."
+            )
         modseq = await changes.next_modseq(tx, account.id)
         credential_id = await credentials.put_password(tx, account.id, password, master_key(chosen()))
         await accounts.connect(
@@ -86,7 +116,7 @@ async def _add(
 
 
 @accounts_app.command("list")
-def list_(tenant: TenantOption, as_json: JsonOption = False) -> None:
+def list_(tenant: TenantOption, as_user: AsUserOption = None, as_json: JsonOption = False) -> None:
     """The accounts of a tenant.
 
     Example:  postroom account list -t acme
@@ -95,7 +125,7 @@ def list_(tenant: TenantOption, as_json: JsonOption = False) -> None:
 
     async def work() -> list[Account]:
         owner = await tenant_id(tenant)
-        async with store("email_service") as db, db.tenant(owner) as tx:
+        async with store("email_service") as db, db.tenant(owner, as_user and UserId(as_user)) as tx:
             return await accounts.all_accounts(tx)
 
     found = run(work())
@@ -103,7 +133,12 @@ def list_(tenant: TenantOption, as_json: JsonOption = False) -> None:
         print_json(
             {
                 "items": [
-                    {"id": str(each.id), "email_address": each.email_address, "hostname": each.hostname}
+                    {
+                        "id": str(each.id),
+                        "email_address": each.email_address,
+                        "hostname": each.hostname,
+                        "user_id": str(each.user_id),
+                    }
                     for each in found
                 ]
             }

@@ -6,10 +6,12 @@ import sys
 from datetime import UTC, datetime
 from html import escape
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
 from postroom.cli.frame import (
+    AsUserOption,
     JsonOption,
     TenantOption,
     app,
@@ -21,6 +23,7 @@ from postroom.cli.frame import (
     tenant_id,
 )
 from postroom.errors import NotFound, UsageError
+from postroom.model import UserId
 
 
 @app.command()
@@ -34,6 +37,7 @@ def search(
     ranked: Annotated[
         bool, typer.Option("--ranked", help="Best first, of the newest 1,000, instead of newest first.")
     ] = False,
+    as_user: AsUserOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find mail, newest first.
@@ -43,9 +47,8 @@ def search(
 
     Example:  postroom search -t acme 'from:alice invoice has:attachment after:2025-01-01'
     """
-    page = run(
-        _search(tenant, " ".join(query or []), limit=limit, cursor=cursor, ranked=ranked, is_json=as_json)
-    )
+    words = " ".join(query or [])
+    page = run(_search(tenant, as_user, words, limit=limit, cursor=cursor, ranked=ranked, is_json=as_json))
     if as_json:
         print_json(page)
         return
@@ -53,7 +56,14 @@ def search(
 
 
 async def _search(
-    tenant: str, query: str, *, limit: int, cursor: str | None, ranked: bool, is_json: bool
+    tenant: str,
+    as_user: UUID | None,
+    query: str,
+    *,
+    limit: int,
+    cursor: str | None,
+    ranked: bool,
+    is_json: bool,
 ) -> dict[str, Any]:
     from postroom.mime.bodies import html_to_text
     from postroom.search.compile import compiled, in_text, ranked_by
@@ -64,7 +74,7 @@ async def _search(
     tree = parse(query, now=datetime.now(UTC), timezone=local_zone())
     rank = ranked_by(tree) if ranked else None
     owner = await tenant_id(tenant)
-    async with store("email_service") as db, db.tenant(owner) as tx:
+    async with store("email_service") as db, db.tenant(owner, as_user and UserId(as_user)) as tx:
         page = await store_search.matches(tx, compiled(tree), limit=limit, cursor=cursor, ranked_by=rank)
         texts = await store_search.texts(tx, [row["id"] for row in page.items])
     items = []
@@ -116,13 +126,14 @@ def show(
     tenant: TenantOption,
     id_: Annotated[str, typer.Argument(metavar="ID", help="The message's id, or the beginning of it.")],
     raw: Annotated[bool, typer.Option("--raw", help="The exact bytes as they came.")] = False,
+    as_user: AsUserOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show one message.
 
     Example:  postroom show -t acme 019a-4c
     """
-    found = run(_show(tenant, id_, raw=raw))
+    found = run(_show(tenant, as_user, id_, raw=raw))
     if raw:
         return
     if as_json:
@@ -148,13 +159,13 @@ def show(
     console.print(found["text"] or found["preview"])
 
 
-async def _show(tenant: str, prefix: str, *, raw: bool) -> dict[str, Any]:
+async def _show(tenant: str, as_user: UUID | None, prefix: str, *, raw: bool) -> dict[str, Any]:
     from postroom.blobs import Blobs
     from postroom.mime.recipe import Recipe
     from postroom.store import attachments, messages, placements
 
     owner = await tenant_id(tenant)
-    async with store("email_service") as db, db.tenant(owner) as tx:
+    async with store("email_service") as db, db.tenant(owner, as_user and UserId(as_user)) as tx:
         row = await messages.get(tx, await _resolved(tx, prefix))
         recipe = Recipe.from_json(row["raw_recipe"]) if row["raw_recipe"] else None
         pieces = Blobs(chosen()).message(tx, bytes(row["content_hash"]), bytes(row["raw_blob"]), recipe)

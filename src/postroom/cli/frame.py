@@ -11,6 +11,7 @@ from datetime import UTC, tzinfo
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 import orjson
 import typer
@@ -32,6 +33,12 @@ T = TypeVar("T")
 TenantOption = Annotated[str, typer.Option("--tenant", "-t", help="The tenant's name.", metavar="NAME")]
 AccountOption = Annotated[
     str, typer.Option("--account", "-a", help="The account's address.", metavar="EMAIL")
+]
+AsUserOption = Annotated[
+    UUID | None,
+    typer.Option(
+        "--as-user", help="See what this user may see; without it: the whole tenant.", metavar="UUID"
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 

@@ -218,8 +218,35 @@ create table email_accounts (
   created_at       bigint not null,
   updated_at       bigint not null,
   primary key (tenant_id, id),
+  unique (tenant_id, id, user_id),                                     -- so that a share can name the owner
   foreign key (tenant_id, credential_id) references email_credentials (tenant_id, id)
 );
+
+-- Shares: who may see an account, and who may write in it. The owner's row is made with the account and stays with it.
+
+create table email_account_shares (
+  tenant_id   uuid not null,
+  user_id     uuid not null,
+  account_id  uuid not null,
+  owner_id    uuid not null,                                           -- the account's user: nobody else may share it
+  access      text not null check (access in ('read', 'write', 'owner')),
+  created_at  bigint not null,
+  updated_at  bigint not null,
+  primary key (tenant_id, user_id, account_id),
+  check ((access = 'owner') = (user_id = owner_id)),
+  foreign key (tenant_id, account_id, owner_id) references email_accounts (tenant_id, id, user_id) on delete cascade
+);
+
+create function email_account_owned() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  insert into public.email_account_shares (tenant_id, user_id, account_id, owner_id, access, created_at, updated_at)
+  values (new.tenant_id, new.user_id, new.id, new.user_id, 'owner', new.created_at, new.updated_at);
+  return null;
+end $$;
+
+create trigger email_accounts_owned after insert on email_accounts
+  for each row execute function email_account_owned();
 
 -- Folders: where mail lies. The counters are kept by the triggers on email_placements and by nothing else. -------------
 
@@ -343,6 +370,7 @@ create table email_placements (
 create table email_addresses (
   tenant_id   uuid not null,
   message_id  uuid not null,
+  account_id  uuid not null,                                           -- of the message: for row security
   role        text not null check (role in ('from', 'to', 'cc', 'bcc', 'reply_to')),
   position    integer not null,
   name        text,
@@ -358,6 +386,7 @@ create table email_attachments (
   id            uuid not null,
   tenant_id     uuid not null,
   message_id    uuid not null,
+  account_id    uuid not null,                                         -- of the message: for row security
   position      integer not null,
   filename      text,
   mime_type     text not null,
@@ -461,7 +490,7 @@ create table email_audit_log (
   id           uuid not null,
   at           bigint not null,
   actor_role   text not null default current_user,
-  user_id      uuid,
+  user_id      uuid default nullif(current_setting('app.current_user_id', true), '')::uuid,
   action       text not null,
   object_type  text not null,
   object_id    uuid,
@@ -498,6 +527,12 @@ create policy email_credentials_tenant_policy on email_credentials
 alter table email_accounts enable row level security;
 alter table email_accounts force row level security;
 create policy email_accounts_tenant_policy on email_accounts
+  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
+
+alter table email_account_shares enable row level security;
+alter table email_account_shares force row level security;
+create policy email_account_shares_tenant_policy on email_account_shares
   using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
   with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
@@ -582,6 +617,72 @@ alter table email_audit_log force row level security;
 create policy email_audit_log_tenant_policy on email_audit_log
   using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
   with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
+
+-- Users inside a tenant: with app.current_user_id set, a row that belongs to an account is seen by those who have a share
+-- in the account, and written by those whose share is no 'read'. Without it the whole tenant is there. What is asked
+-- about the session is a subselect: it is answered once for a statement, not for each row. Every subselect is planned for
+-- every statement, so that where a statement looks at few rows there is none, and `offset 0` keeps the planner from
+-- planning an exists twice.
+do $$
+declare
+  v_tenant constant text := $q$nullif(current_setting('app.current_tenant_id', true), '')::uuid$q$;
+  v_user constant text := $q$nullif(current_setting('app.current_user_id', true), '')::uuid$q$;
+  v_no_user constant text := format('%s is null', v_user);
+  v_shares constant text := format(
+    'select s.account_id from public.email_account_shares s where s.tenant_id = %s and s.user_id = %s', v_tenant, v_user);
+  v_seen constant text := format('any (array(%s))', v_shares);
+  v_written constant text := format($q$any (array(%s and s.access <> 'read'))$q$, v_shares);
+  v_folders constant text :=
+    'folder_id = any (array(select f.id from public.email_folders f where f.tenant_id = %s and f.account_id = %s))';
+  guarded record;
+begin
+  for guarded in
+    select * from (
+      select each_one, 'account_id = ' || v_seen, 'account_id = ' || v_written, 'account_id = ' || v_written
+        from unnest(array['email_folders', 'email_messages', 'email_addresses', 'email_attachments', 'email_search_entries',
+          'email_thread_links', 'email_changes', 'email_outbox', 'email_quarantine']) each_one
+      union all values
+        ('email_accounts', format('(user_id = %s or id = %s)', v_user, v_seen),
+          format('(user_id = %s or id = %s)', v_user, v_written), 'id = ' || v_written),
+        -- A secret is nothing to read for who may not write.
+        ('email_credentials', 'account_id = ' || v_written, 'account_id = ' || v_written, 'account_id = ' || v_written),
+        -- A user knows the own shares, and the owner all of an account; what makes an owner stays.
+        ('email_account_shares', format('(user_id = %1$s or owner_id = %1$s)', v_user), 'owner_id = ' || v_user,
+          'owner_id = ' || v_user),
+        ('email_placements', format(v_folders, v_tenant, v_seen), format(v_folders, v_tenant, v_written),
+          format(v_folders, v_tenant, v_written)),
+        -- Bytes are a tenant's, once for all accounts: seen by who sees what is made of them, written by no user.
+        ('email_blobs', (
+            select string_agg(format('exists (select from public.%1$s o where o.tenant_id = %2$s and o.%3$I = sha256 offset 0)',
+              owner.name, v_tenant, owner.hash), ' or ')
+              from (values ('email_messages', 'raw_blob'), ('email_attachments', 'blob_hash'),
+                ('email_quarantine', 'raw_blob')) owner (name, hash)),
+          'false', 'false'),
+        ('email_blob_pieces', format('exists (select from public.email_blobs b where b.tenant_id = %s'
+          || ' and b.sha256 = email_blob_pieces.sha256 offset 0)', v_tenant), 'false', 'false'),
+        -- The trail: what the user did, and what was done to accounts that the user sees.
+        ('email_audit_log', format('(user_id = %s or object_id = %s)', v_user, v_seen), 'user_id = ' || v_user, 'false')
+    ) listed (name, seen, made, changed)
+    cross join lateral (
+      select case when name in ('email_accounts', 'email_account_shares', 'email_credentials', 'email_blobs',
+        'email_blob_pieces') then v_no_user else format('(select %s)', v_no_user) end as no_user) whole_tenant
+  loop
+    execute format('alter policy %I on public.%I using (tenant_id = %3$s and (%4$s or %5$s))'
+      || ' with check (tenant_id = %3$s and (%4$s or %6$s))', guarded.name || '_tenant_policy', guarded.name, v_tenant,
+      guarded.no_user, guarded.seen, guarded.made);
+    -- Seeing is not changing: the row as it was must be one that the user may write, too.
+    execute format('create policy %I on public.%I as restrictive for update using (%s or %s) with check (true)',
+      guarded.name || '_update_policy', guarded.name, guarded.no_user, guarded.changed);
+    execute format('create policy %I on public.%I as restrictive for delete using (%s or %s)',
+      guarded.name || '_delete_policy', guarded.name, guarded.no_user, guarded.changed);
+  end loop;
+end $$;
+
+-- The owner's share is made and goes with the account, and not otherwise.
+create policy email_account_shares_owner_update_policy on email_account_shares as restrictive for update
+  using (access <> 'owner');
+create policy email_account_shares_owner_delete_policy on email_account_shares as restrictive for delete
+  using (access <> 'owner');
 
 -- A backup reads the rows of all tenants. It has policies instead of BYPASSRLS, which a managed server gives to nobody.
 do $$
@@ -762,15 +863,13 @@ $$;
 
 -- The entries that hold such words, by the index and by nothing else: the planner does not know what it costs to unpack
 -- the words of every message of a tenant, and would rather do that for a common word.
-create function email_search_hits(p_tenant_id uuid, p_among tsquery, p_before_at bigint, p_before_id uuid)
+create function email_search_hits(p_scope text, p_among tsquery, p_after_cursor text)
 returns table (tenant_id uuid, message_id uuid, received_at bigint, account_id uuid, size_bytes bigint, words tsvector)
 language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_indexscan = off as $$
 begin
   return query execute format(
     'select s.tenant_id, s.message_id, s.received_at, s.account_id, s.size_bytes, s.words'
-    || ' from public.email_search_entries s where s.tenant_id = %L::uuid and s.words @@ %L::tsquery'
-    || case when p_before_at is not null then ' and (s.received_at, s.message_id) < (%s, %L::uuid)' else '' end,
-    p_tenant_id, p_among, p_before_at, p_before_id);
+    || ' from public.email_search_entries s where %s and s.words @@ %L::tsquery%s', p_scope, p_among, p_after_cursor);
 end $$;
 
 create function email_search_messages(
@@ -787,6 +886,8 @@ declare
   v_after_cursor text := '';
   v_joined text;
   v_window integer := 150;
+  v_scope text := format('s.tenant_id = %L::uuid', p_tenant_id);
+  v_user constant uuid := nullif(current_setting('app.current_user_id', true), '')::uuid;
   v_ids uuid[];
   v_ats bigint[];
 begin
@@ -798,6 +899,10 @@ begin
     and session_user is distinct from
       'email_tenant_' || substr(encode(sha256(uuid_send(p_tenant_id)), 'hex'), 1, 32) then
     raise exception 'search is for the tenant of the login' using errcode = 'insufficient_privilege';
+  end if;
+  if v_user is not null then
+    v_scope := v_scope || format(' and s.account_id = any (%L::uuid[])', array(
+      select a.account_id from public.email_account_shares a where a.tenant_id = p_tenant_id and a.user_id = v_user));
   end if;
   if v_condition is null then
     raise exception 'unknown search node' using errcode = 'invalid_parameter_value';
@@ -823,10 +928,10 @@ begin
     return query execute format(
       'select r.message_id, r.received_at, ts_rank(r.words, %L::tsquery)::real as rank'
       || ' from (select s.message_id, s.received_at, s.words from public.email_search_entries s%s'
-      || '        where s.tenant_id = %L::uuid and (%s)'
+      || '        where %s and (%s)'
       || '        order by s.received_at desc, s.message_id desc limit 1000) r'
       || ' order by 3 desc, 2 desc, 1 desc limit %s',
-      p_ranked_by, v_joined, p_tenant_id, v_condition, p_limit);
+      p_ranked_by, v_joined, v_scope, v_condition, p_limit);
     return;
   end if;
 
@@ -834,9 +939,9 @@ begin
     -- Nothing for the index to find: walk by date.
     return query execute format(
       'select s.message_id, s.received_at, 0::real from public.email_search_entries s%s'
-      || ' where s.tenant_id = %L::uuid%s and (%s)'
+      || ' where %s%s and (%s)'
       || ' order by s.received_at desc, s.message_id desc limit %s',
-      v_joined, p_tenant_id, v_after_cursor, v_condition, p_limit);
+      v_joined, v_scope, v_after_cursor, v_condition, p_limit);
     return;
   end if;
 
@@ -848,10 +953,10 @@ begin
       || ' array_agg(w.received_at order by w.received_at desc, w.message_id desc)'
       || ' from (select s.message_id, s.received_at'
       || '         from (select tenant_id, message_id, received_at, account_id, size_bytes, words'
-      || '                 from public.email_search_entries s where s.tenant_id = %L::uuid%s'
+      || '                 from public.email_search_entries s where %s%s'
       || '                order by s.received_at desc, s.message_id desc limit %s) s%s'
       || '        where (%s) order by s.received_at desc, s.message_id desc limit %s) w',
-      p_tenant_id, v_after_cursor, v_window, v_joined, v_condition, p_limit) into v_ids, v_ats;
+      v_scope, v_after_cursor, v_window, v_joined, v_condition, p_limit) into v_ids, v_ats;
     if cardinality(v_ids) >= p_limit then
       return query select i, a, 0::real from unnest(v_ids, v_ats) as found (i, a);
       return;
@@ -864,10 +969,10 @@ begin
   -- Gather all that the index finds, sort, and look at the messages themselves from the newest on.
   return query execute format(
     'select s.message_id, s.received_at, 0::real'
-    || ' from (select * from public.email_search_hits(%L, %L, %L, %L)'
+    || ' from (select * from public.email_search_hits(%L, %L, %L)'
     || '       order by received_at desc, message_id desc offset 0) s%s'
     || ' where (%s) order by s.received_at desc, s.message_id desc limit %s',
-    p_tenant_id, v_among, p_before_at, p_before_id, v_joined,
+    v_scope, v_among, v_after_cursor, v_joined,
     case when v_among::text = v_must::text then v_rest else v_condition end, p_limit);
 end $$;
 
@@ -877,7 +982,7 @@ reset role;
 
 set role email_search;
 revoke all on function email_search_condition(jsonb), email_search_among(tsquery),
-  email_search_hits(uuid, tsquery, bigint, uuid) from public;
+  email_search_hits(text, tsquery, text) from public;
 revoke all on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid) from public;
 grant execute on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid)
   to email_service, email_worker, email_readonly, email_tenant_login;
@@ -887,7 +992,7 @@ revoke create on schema public from email_search;
 set role email_owner;
 revoke all on function email_tenant_create(uuid, text, uuid, bigint), email_tenant_named(text), email_tenant_list(),
   email_refresh_statistics() from public;
-revoke all on function email_count_placed(), email_count_removed(), email_count_changed() from public;
+revoke all on function email_count_placed(), email_count_removed(), email_count_changed(), email_account_owned() from public;
 grant execute on function email_tenant_named(text), email_tenant_list(), email_refresh_statistics() to email_worker;
 
 -- What the search function looks at, and not a column more.
@@ -895,6 +1000,12 @@ grant select (tenant_id, message_id, account_id, received_at, size_bytes, words)
 grant select (tenant_id, id, is_read, is_flagged, is_draft, is_deleted) on email_messages to email_search;
 grant select (tenant_id, folder_id, message_id, flags, vanished_at) on email_placements to email_search;
 grant select (tenant_id, id, name, type) on email_folders to email_search;
+grant select (tenant_id, user_id, account_id, owner_id) on email_account_shares to email_search;
+
+-- Whoever reads mail is asked for the shares by row security; they are given and taken by who changes accounts.
+grant select on email_account_shares to email_service, email_worker, email_readonly, email_tenant_login;
+grant insert, delete on email_account_shares to email_service, email_worker;
+grant update (access, updated_at) on email_account_shares to email_service, email_worker;
 
 -- The application reads mail, writes what people want, and changes what people may change.
 grant select on email_tenants, email_accounts, email_folders, email_messages, email_placements, email_addresses,

@@ -12,6 +12,8 @@ create unique index idx_email_accounts_email_address on email_accounts (tenant_i
 create index idx_email_accounts_sync_enabled on email_accounts (tenant_id, is_sync_enabled, last_sync_at nulls first);
 -- Foreign key: no credential goes while an account needs it.
 create index idx_email_accounts_credential on email_accounts (tenant_id, credential_id) where credential_id is not null;
+-- Foreign key: who an account is shared with goes with the account. Also read by shares.of_account.
+create index idx_email_account_shares_account on email_account_shares (tenant_id, account_id, owner_id);
 -- credentials.of_account: the secret of an account.
 create index idx_email_credentials_account on email_credentials (tenant_id, account_id);
 

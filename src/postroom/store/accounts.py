@@ -7,7 +7,7 @@ from typing import Any
 
 from postroom.errors import NotFound
 from postroom.ids import new_id, now_ms
-from postroom.model import Account, AccountId, CredentialId, Encryption, Protocol_
+from postroom.model import Account, AccountId, CredentialId, Encryption, Protocol_, UserId
 from postroom.sql import queries
 from postroom.store.database import TenantTx
 
@@ -31,11 +31,14 @@ async def all_accounts(tx: TenantTx) -> list[Account]:
     return [_account(row) for row in await tx.rows(QUERIES.all_accounts)]
 
 
-async def ensure(tx: TenantTx, email_address: str, *, account_name: str | None = None) -> Account:
-    """The account of this address, made when it is not there."""
+async def ensure(
+    tx: TenantTx, email_address: str, *, account_name: str | None = None, user_id: UserId | None = None
+) -> Account:
+    """The account of this address, made when it is not there: for `user_id`, or whoever the transaction is of."""
     await tx.rows(
         QUERIES.create,
         id=new_id(),
+        user_id=user_id or tx.user_id,
         account_name=account_name,
         email_address=email_address.lower(),
         at=now_ms(),

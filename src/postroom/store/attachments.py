@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from postroom.ids import new_id, now_ms
-from postroom.model import MessageId, ParsedAttachment, StorageType
+from postroom.model import AccountId, MessageId, ParsedAttachment, StorageType
 from postroom.sql import queries
 from postroom.store.database import TenantTx
 
@@ -24,12 +24,13 @@ class NewAttachment:
     storage_path: str | None
 
 
-async def insert(tx: TenantTx, new: Sequence[NewAttachment]) -> None:
+async def insert(tx: TenantTx, account_id: AccountId, new: Sequence[NewAttachment]) -> None:
     """Store what is known of the parts; their blobs are there already."""
     if not new:
         return
     await tx.run(
         QUERIES.insert,
+        account_id=account_id,
         at=now_ms(),
         id=[new_id() for _ in new],
         message_id=[each.message_id for each in new],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
+from postroom.errors import NotFound
 from postroom.ids import now_ms
 from postroom.model import AccountId
 from postroom.sql import queries
@@ -27,8 +28,14 @@ class Change:
 
 
 async def next_modseq(tx: TenantTx, account_id: AccountId) -> int:
-    """Take the next number of the account, and with it the right to write until the transaction ends."""
+    """Take the next number of the account, and with it the right to write until the transaction ends.
+
+    Raises NotFound, also for an account that the user may only read.
+    """
     rows = await tx.rows(QUERIES.next_modseq, account_id=account_id)
+    if not rows:
+        mend = "It was removed, or it is shared to be read only."
+        raise NotFound(what="account to write in with the id", name=str(account_id), mend=mend)
     return rows[0]["modseq"]
 
 

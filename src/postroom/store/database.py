@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from postroom.errors import DatabaseFull, DatabaseUnreachable, StoreError
-from postroom.model import Query, TenantId
+from postroom.model import Query, TenantId, UserId
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 Role = Literal["email_service", "email_worker", "email_owner"]
@@ -48,15 +48,21 @@ class _Transaction:
 
 
 class TenantTx(_Transaction):
-    """A transaction of one tenant. Only `Database.tenant` makes one."""
+    """A transaction of one tenant, or of one user in it. Only `Database.tenant` makes one."""
 
-    def __init__(self, connection: Connection, tenant_id: TenantId) -> None:
+    def __init__(self, connection: Connection, tenant_id: TenantId, user_id: UserId | None) -> None:
         super().__init__(connection)
         self._tenant_id = tenant_id
+        self._user_id = user_id
 
     @property
     def tenant_id(self) -> TenantId:
         return self._tenant_id
+
+    @property
+    def user_id(self) -> UserId | None:
+        """Whose accounts, and those shared with whom, there are. None: the whole tenant."""
+        return self._user_id
 
     async def rows(self, query: Query, /, **parameters: Any) -> list[dict[str, Any]]:
         """The rows of a statement. `%(tenant_id)s` is bound by the door and can not be given."""
@@ -118,19 +124,19 @@ class Database:
         await self._pool.close()
 
     @asynccontextmanager
-    async def tenant(self, tenant_id: TenantId) -> AsyncIterator[TenantTx]:
-        """A transaction in which only this tenant exists. Commits at the end, rolls back on an error."""
-        literal = str(
-            UUID(int=tenant_id.int)
-        )  # rendered from the UUID itself: nothing that was typed gets into SQL
-        async with self._transaction(f"set local app.current_tenant_id = '{literal}'") as connection:
-            yield TenantTx(connection, tenant_id)
+    async def tenant(self, tenant_id: TenantId, user_id: UserId | None = None) -> AsyncIterator[TenantTx]:
+        """A transaction in which only this tenant exists. Commits at the end, rolls back on an error.
+
+        With `user_id`, of the tenant only the accounts of that user and those shared with them.
+        """
+        async with self._transaction(_set_local(tenant_id, user_id)) as connection:
+            yield TenantTx(connection, tenant_id, user_id)
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[SystemTx]:
         """A transaction of no tenant, for `queries/system.sql` only."""
         # Not even one that somebody set for the whole session before the pooler handed it to us.
-        async with self._transaction("set local app.current_tenant_id = ''") as connection:
+        async with self._transaction(_set_local(None, None)) as connection:
             yield SystemTx(connection)
 
     @asynccontextmanager
@@ -156,6 +162,12 @@ class Database:
             yield connection
         finally:
             await self._pool.putconn(connection)
+
+
+def _set_local(tenant_id: TenantId | None, user_id: UserId | None) -> str:
+    """Both, always: a session may have come with a setting. Rendered from the UUID itself: nothing typed gets into SQL."""
+    tenant, user = ("" if each is None else str(UUID(int=each.int)) for each in (tenant_id, user_id))
+    return f"set local app.current_tenant_id = '{tenant}'; set local app.current_user_id = '{user}'"
 
 
 async def _check(connection: Connection) -> None:

@@ -96,7 +96,7 @@ async def insert(tx: TenantTx, account_id: AccountId, new: Sequence[NewMessage])
     )
 
 
-async def insert_addresses(tx: TenantTx, new: Sequence[NewMessage]) -> None:
+async def insert_addresses(tx: TenantTx, account_id: AccountId, new: Sequence[NewMessage]) -> None:
     """Store who wrote them, and to whom. The messages are there already."""
     rows = [
         (message.id, role, position, address.name or None, address.address.lower(), _domain(address.address))
@@ -108,6 +108,7 @@ async def insert_addresses(tx: TenantTx, new: Sequence[NewMessage]) -> None:
         message_ids, roles, positions, names, addresses, domains = zip(*rows, strict=True)
         await tx.run(
             QUERIES.insert_addresses,
+            account_id=account_id,
             message_id=list(message_ids),
             role=list(roles),
             position=list(positions),

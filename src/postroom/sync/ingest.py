@@ -121,8 +121,8 @@ async def _store(
     async with tx.unawaited():
         await messages.insert(tx, account.id, rows)
         await search.insert(tx, account.id, entries)
-        await messages.insert_addresses(tx, rows)
-        await attachments.insert(tx, _attachments(new, stored))
+        await messages.insert_addresses(tx, account.id, rows)
+        await attachments.insert(tx, account.id, _attachments(new, stored))
         created = [message_id for message_id, _ in new]
         await changes.append(tx, account.id, modseq, "created", "message", created)
         await changes.append(tx, account.id, modseq, "updated", "message", moved)

@@ -35,9 +35,9 @@ order by last_sync_at nulls first
 limit %(limit)s
 
 -- name: create
--- Nothing when the tenant has the address already.
+-- Nothing when the tenant has the address already. Who makes it owns it; without a user, the tenant's first one does.
 insert into email_accounts (id, tenant_id, user_id, account_name, email_address, created_at, updated_at)
-select %(id)s, t.tenant_id, t.default_user_id, %(account_name)s, %(email_address)s, %(at)s, %(at)s
+select %(id)s, t.tenant_id, coalesce(%(user_id)s, t.default_user_id), %(account_name)s, %(email_address)s, %(at)s, %(at)s
 from email_tenants t
 where t.tenant_id = %(tenant_id)s
 on conflict (tenant_id, email_address) where not is_deleted do nothing

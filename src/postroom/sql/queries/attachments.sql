@@ -2,10 +2,10 @@
 
 -- name: insert
 insert into email_attachments (
-  tenant_id, created_at, id, message_id, position, filename, mime_type, size_bytes, content_id, is_inline, storage_path,
+  tenant_id, account_id, created_at, id, message_id, position, filename, mime_type, size_bytes, content_id, is_inline, storage_path,
   storage_type, blob_id, blob_hash, content_hash)
-select %(tenant_id)s, %(at)s, n.id, n.message_id, n.position, n.filename, n.mime_type, n.size_bytes, n.content_id,
-  n.is_inline, n.storage_path, n.storage_type, n.blob_id, n.blob_hash, encode(n.blob_hash, 'hex')
+select %(tenant_id)s, %(account_id)s, %(at)s, n.id, n.message_id, n.position, n.filename, n.mime_type, n.size_bytes,
+  n.content_id, n.is_inline, n.storage_path, n.storage_type, n.blob_id, n.blob_hash, encode(n.blob_hash, 'hex')
 from unnest(
   %(id)b::uuid[], %(message_id)b::uuid[], %(position)b::integer[], %(filename)b::text[], %(mime_type)b::text[],
   %(size_bytes)b::bigint[], %(content_id)b::text[], %(is_inline)b::boolean[], %(storage_path)b::text[],

@@ -59,8 +59,8 @@ from unnest(
   thread_family_id, sent_at, date_header, received_at, size_bytes, content_hash, raw_blob, raw_recipe, defects)
 
 -- name: insert_addresses
-insert into email_addresses (tenant_id, message_id, role, position, name, address, domain)
-select %(tenant_id)s, n.*
+insert into email_addresses (tenant_id, account_id, message_id, role, position, name, address, domain)
+select %(tenant_id)s, %(account_id)s, n.*
 from unnest(
   %(message_id)b::uuid[], %(role)b::text[], %(position)b::integer[], %(name)b::text[], %(address)b::text[],
   %(domain)b::text[]) as n
