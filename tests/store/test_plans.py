@@ -55,6 +55,17 @@ def test_the_query_that_an_index_names_reads_it(crowd: Crowd, index: str, name: 
     assert index in indexes_of(plan), plan
 
 
+# A user's own accounts are few: where a list goes over all accounts, to begin with them may be the shorter way.
+@pytest.mark.parametrize(("index", "name"), [pair for pair in PAIRS if not pair[1].startswith("ops.")])
+def test_a_user_reads_the_same_index(crowd: Crowd, index: str, name: str) -> None:
+    largest, query = crowd.tenants[0], _named(name)
+    message = crowd.message_of[largest]
+    with crowd.tenant("email_worker", largest) as connection:
+        connection.execute(f"set app.current_user_id = '{message['user_id']}'".encode())
+        plan = explain(connection, query.text, examples(query, message))
+    assert index in indexes_of(plan), plan
+
+
 @pytest.mark.parametrize("size", ["largest", "smallest"])
 @pytest.mark.parametrize("query", OF_TENANTS, ids=lambda query: query.name)
 def test_no_query_of_a_tenant_reads_a_whole_table(crowd: Crowd, query: Query, size: str) -> None:

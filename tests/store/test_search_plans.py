@@ -26,13 +26,14 @@ SEARCH = "select count(*) from email_search_messages(%s, %s, %s, 50, null, null)
 
 
 def _search(
-    crowd: Crowd, tenant_id: UUID, query: dict[str, Any], ranked_by: str | None = None
+    crowd: Crowd, tenant_id: UUID, query: dict[str, Any], ranked_by: str | None = None, user: str = ""
 ) -> tuple[int, list[dict[str, Any]]]:
     """How many messages were found, and every scan of the search entries that it took."""
     heard: list[str] = []
     with crowd.connect("postgres") as connection:
         connection.execute(LISTEN.encode())
         connection.execute(f"set role email_service; set app.current_tenant_id = '{tenant_id}'".encode())
+        connection.execute(f"set app.current_user_id = '{user}'".encode())
         connection.add_notice_handler(lambda notice: heard.append(notice.message_primary or ""))
         row = connection.execute(SEARCH.encode(), [tenant_id, json.dumps(query), ranked_by]).fetchone()
     plans = [json.loads(text[text.index("{") :])["Plan"] for text in heard if "plan:" in text]
@@ -63,6 +64,20 @@ def test_words_are_found_by_the_index_and_within_the_tenant(
     assert conditions
     assert all(str(tenant_id) in condition and word in condition for condition in conditions)
     assert not [node for node in scans if node["Node Type"] == "Seq Scan"]
+
+
+@pytest.mark.parametrize("size", [0, 5, 9])
+@pytest.mark.parametrize("word", ["rare7", "medium", "w2"])
+def test_a_user_finds_words_by_the_index_too(crowd: Crowd, word: str, size: int) -> None:
+    tenant_id = crowd.tenants[size]
+    message = crowd.message_of[tenant_id]
+    whole, _ = _search(crowd, tenant_id, {"ts": word})
+    found, scans = _search(crowd, tenant_id, {"ts": word}, user=str(message["user_id"]))
+    assert found <= whole
+    if (
+        word != "w2"
+    ):  # where a user has few messages, to look at each of them may cost less than a common word
+        assert _conditions(scans, WORDS)
 
 
 def test_a_common_word_is_looked_for_among_the_newest(crowd: Crowd) -> None:

@@ -22,11 +22,12 @@ from postroom.cli.frame import (
     store,
     tenant_id,
 )
+from postroom.cli.words import WordsCommand
 from postroom.errors import NotFound, UsageError
 from postroom.model import UserId
 
 
-@app.command()
+@app.command(cls=WordsCommand)
 def search(
     tenant: TenantOption,
     query: Annotated[
@@ -45,7 +46,10 @@ def search(
     Words, "phrases", prefix*, -not, OR, ( ), from: to: cc: bcc: subject: body: filename: list: has:attachment
     in:inbox is:unread|read|flagged|draft before:2025-06 after:7d on:yesterday larger:1M smaller:10k
 
+    -word needs no quoting; of more than one word it does: -'"two words"'. A word with two dashes goes behind --.
+
     Example:  postroom search -t acme 'from:alice invoice has:attachment after:2025-01-01'
+    Example:  postroom search -t acme invoice -draft
     """
     words = " ".join(query or [])
     page = run(_search(tenant, as_user, words, limit=limit, cursor=cursor, ranked=ranked, is_json=as_json))
