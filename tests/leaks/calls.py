@@ -21,6 +21,7 @@ _VALUES = {
     "bytea": [f"'\\x{OTHER.hex}'::bytea"],
     "interval": ["interval '0'"],
     "timestamp with time zone": ["now()"],
+    "date": ["date '1970-01-01'"],
 }
 
 

@@ -61,10 +61,15 @@ NEVER_READ_BY = {"email_credentials": {"email_service", "email_readonly", "email
 """Tables that not even their own tenant's rows may be read from."""
 
 FUNCTIONS = {
+    "email_audit_append": {"email_service", "email_worker"},
+    "email_audit_drop": set(),
+    "email_audit_month": set(),
     "email_count_changed": set(),
     "email_count_placed": set(),
     "email_count_removed": set(),
     "email_refresh_statistics": {"email_worker"},
+    "email_refuse_held": set(),
+    "email_refuse_suspended": set(),
     "email_search_condition": set(),
     "email_search_messages": {"email_service", "email_worker", "email_readonly", "email_tenant_login"},
     "email_tenant_create": set(),
@@ -76,5 +81,11 @@ FUNCTIONS = {
 }
 """Which logins, besides the owner, may call a function."""
 
-CROSSES_TENANTS = {"email_tenant_create", "email_tenant_list", "email_tenant_named", "email_tenant_sizes"}
+CROSSES_TENANTS = {
+    "email_audit_drop",
+    "email_tenant_create",
+    "email_tenant_list",
+    "email_tenant_named",
+    "email_tenant_sizes",
+}
 """Functions that tell of other tenants, for operators and workers."""

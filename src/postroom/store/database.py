@@ -15,11 +15,15 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from postroom.errors import DatabaseFull, DatabaseUnreachable, StoreError
+from postroom.errors import DatabaseFull, DatabaseUnreachable, StoreError, TenantSuspended
 from postroom.model import Query, TenantId
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 Role = Literal["email_service", "email_worker", "email_owner"]
+
+_SUSPENDED = """
+select name from email_tenants
+where tenant_id = current_setting('app.current_tenant_id')::uuid and suspended_at is not null"""
 
 # The pool warns of a connection that broke, which the error says already; unheard unless somebody sets up logging.
 logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
@@ -118,12 +122,17 @@ class Database:
         await self._pool.close()
 
     @asynccontextmanager
-    async def tenant(self, tenant_id: TenantId) -> AsyncIterator[TenantTx]:
-        """A transaction in which only this tenant exists. Commits at the end, rolls back on an error."""
+    async def tenant(self, tenant_id: TenantId, *, in_any_state: bool = False) -> AsyncIterator[TenantTx]:
+        """A transaction in which only this tenant exists. Commits at the end, rolls back on an error.
+
+        Raises TenantSuspended, unless it is an operator's business, which goes on `in_any_state`.
+        """
         literal = str(
             UUID(int=tenant_id.int)
         )  # rendered from the UUID itself: nothing that was typed gets into SQL
-        async with self._transaction(f"set local app.current_tenant_id = '{literal}'") as connection:
+        async with self._transaction(
+            f"set local app.current_tenant_id = '{literal}'", refused_if="" if in_any_state else _SUSPENDED
+        ) as connection:
             yield TenantTx(connection, tenant_id)
 
     @asynccontextmanager
@@ -134,11 +143,13 @@ class Database:
             yield SystemTx(connection)
 
     @asynccontextmanager
-    async def _transaction(self, tenant: str) -> AsyncIterator[Connection]:
+    async def _transaction(self, tenant: str, *, refused_if: str = "") -> AsyncIterator[Connection]:
         async with self._connection() as connection:
             with translated("begin"):
-                await connection.execute(f"{self._begin}; {tenant}".encode())
+                begun = await connection.execute(f"{self._begin}; {tenant}; {refused_if}".encode())
             try:
+                if refused_if:
+                    await _refuse_suspended(begun)
                 yield connection
             except BaseException:
                 await _roll_back(connection)
@@ -161,6 +172,14 @@ class Database:
 async def _check(connection: Connection) -> None:
     """A connection that the server closed meanwhile is replaced."""
     await connection.execute(b"")
+
+
+async def _refuse_suspended(begun: psycopg.AsyncCursor[dict[str, Any]]) -> None:
+    """The last answer of a beginning is the name of the tenant, if it is suspended."""
+    while begun.nextset():
+        pass
+    if row := await begun.fetchone():
+        raise TenantSuspended(name=row["name"])
 
 
 async def _roll_back(connection: Connection) -> None:
