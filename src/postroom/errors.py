@@ -24,6 +24,9 @@ PostroomError                      exit code 1
 │   └── BlobMissing
 ├── ClusterError                   8   the embedded server
 ├── TargetError                    10  an export could not be written
+├── TenantSuspended                13  a tenant that is suspended, or mail that is held
+├── Held                           13
+├── AuditTampered                  14  an audit trail is not what was written
 ├── Partial                        9   the work is done but for some messages, which are named
 └── Interrupted                  130   Ctrl-C or SIGTERM
 """
@@ -174,6 +177,26 @@ class ClusterError(PostroomError):
 
     def __init__(self, *, reason: str, mend: str = "") -> None:
         super().__init__(reason=reason, mend=mend)
+
+
+class TenantSuspended(PostroomError):
+    """Tenant {name} is suspended: its mail is kept, and nobody reads or writes it by Postroom until
+    postroom tenant resume {name}."""
+
+    exit_code = 13
+
+
+class Held(PostroomError):
+    """{what} is held by {hold}: nothing of it may be removed until postroom hold release -t {tenant} {hold}."""
+
+    exit_code = 13
+
+
+class AuditTampered(PostroomError):
+    """The audit trail of {tenant} is not what was written: {first}{more}. Compare it with a backup or an export; who can
+    write to it is whoever has the password of email_owner or of an administrator."""
+
+    exit_code = 14
 
 
 class Partial(PostroomError):

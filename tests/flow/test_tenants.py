@@ -25,6 +25,10 @@ TABLES = [
     "email_outbox",
     "email_quarantine",
     "email_audit_log",
+    "email_audit_heads",
+    "email_holds",
+    "email_held_messages",
+    "email_purged_uids",
 ]
 
 

@@ -22,6 +22,7 @@ _VALUES = {
     "tsquery": [f"'{OTHER.word}'::tsquery"],
     "interval": ["interval '0'"],
     "timestamp with time zone": ["now()"],
+    "date": ["date '1970-01-01'"],
 }
 
 

@@ -136,6 +136,10 @@ class Catalog:
         return [name for name in self.tables if self.has_tenant(name)]
 
     @property
+    def partitioned(self) -> set[str]:
+        return {each.name for each in self.relations if each.kind == "p"}
+
+    @property
     def views(self) -> list[str]:
         return [each.name for each in self.relations if not each.is_table]
 

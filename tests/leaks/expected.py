@@ -45,7 +45,14 @@ NOT_OF_A_TENANT = {"email_schema_migrations"}
 KEYS_WITHOUT_A_TENANT = {"email_schema_migrations_pkey", "idx_email_tenants_name"}
 """Unique keys over all tenants. The name of a tenant is given by operators only."""
 
-OF_ACCOUNTS = {"email_accounts", "email_placements", "email_blobs", "email_blob_pieces", "email_audit_log"}
+OF_ACCOUNTS = {
+    "email_accounts",
+    "email_placements",
+    "email_blobs",
+    "email_blob_pieces",
+    "email_audit_log",
+    "email_purged_uids",
+}
 """Tables that belong to accounts without a column that says so."""
 
 POLICIES_FOR_ALL_TENANTS = {
@@ -65,11 +72,16 @@ NEVER_READ_BY = {"email_credentials": {"email_service", "email_readonly", "email
 
 FUNCTIONS = {
     "email_account_owned": set(),
+    "email_audit_append": {"email_service", "email_worker"},
+    "email_audit_drop": set(),
+    "email_audit_month": set(),
     "email_count_changed": set(),
     "email_count_placed": set(),
     "email_count_removed": set(),
     "email_refresh_statistics": {"email_worker"},
     "email_search_among": set(),
+    "email_refuse_held": set(),
+    "email_refuse_suspended": set(),
     "email_search_condition": set(),
     "email_search_hits": set(),
     "email_search_messages": {"email_service", "email_worker", "email_readonly", "email_tenant_login"},
@@ -82,5 +94,11 @@ FUNCTIONS = {
 }
 """Which logins, besides the owner, may call a function."""
 
-CROSSES_TENANTS = {"email_tenant_create", "email_tenant_list", "email_tenant_named", "email_tenant_sizes"}
+CROSSES_TENANTS = {
+    "email_audit_drop",
+    "email_tenant_create",
+    "email_tenant_list",
+    "email_tenant_named",
+    "email_tenant_sizes",
+}
 """Functions that tell of other tenants, for operators and workers."""

@@ -60,14 +60,15 @@ def seen(table: str, user: str) -> set[Mailbox]:
 
 
 def written(table: str, user: str) -> set[Mailbox]:
-    """Of which mailboxes this user may change and remove rows. Bytes and the trail are no user's."""
-    if table in ("email_blobs", "email_blob_pieces", "email_audit_log"):
+    """Of which mailboxes this user may change and remove rows. Bytes, holds and the trail are no user's."""
+    if table in ("email_blobs", "email_blob_pieces", "email_audit_log", "email_holds"):
         return set()
     return {each for each in MAILBOXES if each.owner == user or (user == ME and each.shared == "write")}
 
 
 def furnish(connection: Connection, catalog: Catalog) -> None:
     """As a superuser. Triggers rest; the rows are what they would have made."""
+    connection.execute(b"select email_audit_month('1970-01-01')")  # in which numbers of rows are times
     connection.execute(b"set session_replication_role = replica")
     tenant = insert_row(connection, catalog, "email_tenants", OFFICE, {}, 0)
     bound = set(bound_tables(catalog))
@@ -90,6 +91,8 @@ def _fixed(catalog: Catalog, table: str, mailbox: Mailbox, account_id: str) -> R
     wanted = {"tenant_id": OFFICE.id, "account_id": account_id, "user_id": mailbox.owner}
     if table == "email_audit_log":
         wanted["object_id"] = account_id
+    if table == "email_holds":
+        wanted["scope"] = "account"
     return {name: value for name, value in wanted.items() if _has(catalog, table, name)}
 
 

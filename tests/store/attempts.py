@@ -18,6 +18,10 @@ READABLE = [
     "email_outbox",
     "email_quarantine",
     "email_audit_log",
+    "email_audit_heads",
+    "email_holds",
+    "email_held_messages",
+    "email_purged_uids",
 ]
 
 # Reading with another tenant set, in every way to set it.

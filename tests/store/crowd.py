@@ -23,6 +23,13 @@ from pg_index
 join pg_class on pg_class.oid = indexrelid
 where relname like 'idx_email%'
 """
+_PARTS = """
+select c.relname, p.relname
+from pg_inherits i
+join pg_class c on c.oid = i.inhrelid
+join pg_class p on p.oid = i.inhparent
+where p.relname like 'idx_email%'
+"""
 
 _EXAMPLES = """
 select m.tenant_id, m.account_id, m.folder_id, m.id as message_id, m.thread_id, m.thread_family_id as family_id,
@@ -55,6 +62,12 @@ class Crowd:
         """Values are put into the statement as literals, so that each plan is made for its own."""
         return psycopg.connect(_url(self._store, role), autocommit=True, cursor_factory=psycopg.ClientCursor)
 
+    def whole(self, indexes: set[str]) -> set[str]:
+        """The indexes as the schema names them: a partition's is a part of one."""
+        with self.connect("postgres") as connection:
+            parts = dict(connection.execute(_PARTS.encode()).fetchall())
+        return {parts.get(index, index) for index in indexes}
+
     @contextmanager
     def tenant(self, role: str, tenant_id: UUID) -> Iterator[psycopg.Connection[Any]]:
         """As the program sees it: a login without power, and the tenant that is set."""
@@ -84,7 +97,7 @@ def _fill(connection: psycopg.Connection[Any]) -> None:
     for statement in statements:
         connection.execute(statement.encode())
     for _, definition in indexes:
-        connection.execute(definition.encode())
+        connection.execute(definition.replace(" ON ONLY ", " ON ").encode())  # and on every partition
     connection.execute(last.encode())
 
 

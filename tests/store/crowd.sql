@@ -78,6 +78,18 @@ select tenant_id, folder_id, 1, n, id, case when n % 10 <> 3 then '{"\\Seen"}'::
   case when n % 40 = 11 then at end, at, at
 from mail;
 
+insert into email_purged_uids (tenant_id, folder_id, uidvalidity, uid, at)
+select tenant_id, folder_id, 1, 1000000 + n, at from mail where n % 5 = 0;
+
+insert into email_holds (tenant_id, id, name, scope, account_id, created_at, released_at)
+select tenant_id, pg_temp.id('hold', tenant, n), 'hold-' || n, case when n % 2 = 0 then 'account' else 'messages' end,
+  case when n % 2 = 0 then account_id end, at, case when n % 40 <> 12 then at end
+from mail where n % 20 in (12, 13);
+
+insert into email_held_messages (tenant_id, hold_id, message_id)
+select tenant_id, pg_temp.id('hold', tenant, n / 20 * 20 + 13), id from mail where n % 3 = 0 and n / 20 * 20 + 13 <= (
+  select messages from crowd c where c.tenant = mail.tenant);
+
 insert into email_addresses (tenant_id, account_id, message_id, role, position, address, domain)
 select tenant_id, account_id, id, role, 0, 'p' || p || '@company' || p % 60 || '.example', 'company' || p % 60 || '.example'
 from mail, (values ('from', 1), ('to', 7), ('cc', 31)) as roles (role, step),
@@ -103,13 +115,24 @@ select tenant_id, account_id, id, pg_temp.id('family', tenant, n / 5) from mail;
 insert into email_changes (tenant_id, account_id, modseq, kind, object_type, object_ids, at)
 select tenant_id, account_id, n, 'created', 'message', array[id], at from mail order by at;
 
-insert into email_audit_log (tenant_id, id, at, action, object_type, object_id, after)
-select tenant_id, pg_temp.id('audit', tenant, n), at, 'account.sync', 'account', account_id, '{"stored": 1}'::jsonb
-from mail
-union all
-select tenant_id, tenant_id, 1600000000000 + 50000000 * row_number() over (), 'tenant.create', 'tenant', tenant_id, null
-from email_tenants where name like 'empty%'
+-- All in one month: three years pass in it. The empty ones ahead would be read whole, there being nothing to read.
+do $$ begin
+  execute (select 'drop table ' || string_agg(inhrelid::regclass::text, ', ') from pg_inherits
+    where inhparent = 'email_audit_log'::regclass); end $$;
+select email_audit_month('2022-04-01');
+insert into email_audit_log (tenant_id, id, at, actor_role, action, object_type, object_id, after, place, previous_hash,
+  hash)
+select tenant_id, id, 1648771200000 + (at - 1600000000000) * 2591 / 100000, 'email_worker', action, 'account', object_id,
+  '{"stored": 1}'::jsonb, n, '', ''
+from (
+  select tenant_id, pg_temp.id('audit', tenant, n) as id, at, 'account.sync' as action, account_id as object_id, n from mail
+  union all
+  select tenant_id, tenant_id, 1600000000000 + 50000000 * row_number() over (), 'tenant.create', tenant_id, 1
+  from email_tenants where name like 'empty%') said
 order by at;
+
+insert into email_audit_heads (tenant_id, month, place, hash)
+select tenant_id, '2022-04-01', 1, '' from email_tenants;
 
 insert into email_outbox (tenant_id, id, account_id, kind, payload, idempotency_key, state, not_before, created_at,
   updated_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -12,16 +13,24 @@ _MIDDLE = 1_650_000_000_000
 _VALUES: dict[str, Any] = {
     "address": "p2993@company53.example",
     "after": UUID(int=0),
+    "after_at": 0,
+    "after_id": UUID(int=0),
+    "after_sha256": b"\xf0",
+    "after_place": 100,
     "at": 1_700_000_000_000,
     "before": _MIDDLE + 100_000_000,
     "before_at": _MIDDLE,
     "before_id": UUID(int=2**128 - 1),
     "content_hash": "0" * 64,
     "domain": "company53.example",
+    "held_account_ids": [UUID(int=0)],
+    "hold_id": UUID(int=0),
     "idempotency_key": "key-12",
+    "is_deleted": False,
     "limit": 50,
     "list_id": "list-5",
     "modseq": 100,
+    "month": date(2022, 4, 1),
     "name": "Folder 0",
     "object_type": "account",
     "origin": "20",
@@ -35,7 +44,12 @@ _VALUES: dict[str, Any] = {
 }
 _OF_ONE_QUERY: dict[str, dict[str, Any]] = {
     "messages.by_message_id": {"message_id": "12@example.com"},
+    "holds.named": {"name": "hold-12"},
+    "messages.count_purgeable": {"before": 1_600_100_000_000},
     "messages.purgeable": {"before": 1_600_100_000_000},
+    "messages.deleted": {"since": 1_699_900_000_000},
+    "tenants.rename": {"name": "crowd-none"},
+    "tenants.suspend": {"suspended_at": 1},
 }
 _PARAMETER = re.compile(r"%\((\w+)\)[sb](::\w+\[\])?")
 _CONDITION = re.compile(r"^ *(?:where|and|limit) .*$", re.MULTILINE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from postroom.blobs.codec import Content
@@ -81,6 +81,13 @@ class Blobs:
     async def sweep(self, tx: Transaction, *, older_than_seconds: int = GRACE_SECONDS) -> int:
         """Remove the tenant's objects that no row names; how many there were."""
         return await self._home.sweep(tx, older_than_seconds=older_than_seconds)
+
+    async def discard(self, tx: Transaction, blobs: Sequence[StoredBlob]) -> None:
+        """Remove the objects of blobs whose rows are gone since an earlier transaction. In the database there is none."""
+        for store in {self._store_of(tx, blob) for blob in blobs if blob.storage_path is not None}:
+            if isinstance(store, ObjectBlobs):
+                mine = [each for each in blobs if each.storage_path and self._store_of(tx, each) is store]
+                await store.discard(tx, mine)
 
     async def _chunks(self, tx: Transaction, blob: StoredBlob, first: bytes | None) -> AsyncIterator[bytes]:
         try:

@@ -86,6 +86,14 @@ class ObjectBlobs:
                 removed += 1
         return removed
 
+    async def discard(self, tx: Transaction, blobs: Iterable[StoredBlob]) -> None:
+        """Remove objects whose rows are gone, but for those that have a row again or may be getting one."""
+        paths = [object_path(tx.tenant_id, blob.sha256, blob.codec) for blob in blobs]
+        if not (await tx.rows(QUERIES.guard_alone))[0]["alone"]:
+            return  # a later sweep finds them
+        for path in await self._orphans(tx, paths):
+            await asyncio.to_thread(self._shelf.remove, path)
+
     async def _orphans(self, tx: Transaction, paths: list[str]) -> list[str]:
         named = {path: _hash_in(path) for path in paths}
         known = await find(tx, [sha256 for sha256 in named.values() if sha256])

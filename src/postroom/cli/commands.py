@@ -1,6 +1,33 @@
 """Every command: whoever imports this has read them all."""
 
-from postroom.cli import account, bring, database, find, server, share, take, tenant
+from postroom.cli import (
+    account,
+    audit,
+    bring,
+    database,
+    find,
+    hold,
+    message,
+    server,
+    share,
+    take,
+    tenant,
+    tenant_life,
+)
 from postroom.cli.frame import app
 
-__all__ = ["account", "app", "bring", "database", "find", "server", "share", "take", "tenant"]
+__all__ = [
+    "account",
+    "app",
+    "audit",
+    "bring",
+    "database",
+    "find",
+    "hold",
+    "message",
+    "server",
+    "share",
+    "take",
+    "tenant",
+    "tenant_life",
+]

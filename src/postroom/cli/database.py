@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -10,14 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from postroom.cli.frame import JsonOption, app, chosen, print_json, say
-from postroom.errors import UsageError
+from postroom.cli.lengths import seconds_of
 
 database = typer.Typer(
     help="The database behind the store, for whoever looks after it.", no_args_is_help=True
 )
 app.add_typer(database, name="db")
 
-_UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _MOST_ROWS = 20
 _CLIPPED = 100
 _WIDTH = 120
@@ -61,19 +59,12 @@ def kill_idle(
     from postroom.ops.provision import open_site
     from postroom.ops.report import end_idle
 
-    seconds = _seconds(older_than)
+    seconds = seconds_of(older_than)
     found = end_idle(open_site(chosen(), tell=say).url("postgres"), seconds=seconds)
     if as_json:
         print_json({"items": [_plain(row) for row in found]})
         return
     _show("Ended", found, f"No session has been idle for {older_than}.")
-
-
-def _seconds(text: str) -> int:
-    match = re.fullmatch(r"(\d{1,6})\s*([a-z]+)", text.strip().lower())
-    if not match or match[2] not in _UNITS:
-        raise UsageError(reason=f"{text!r} is no length of time; write 90s, 30min, 2h or 1d.")
-    return int(match[1]) * _UNITS[match[2]]
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

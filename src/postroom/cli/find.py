@@ -170,7 +170,7 @@ async def _show(tenant: str, as_user: UUID | None, prefix: str, *, raw: bool) ->
 
     owner = await tenant_id(tenant)
     async with store("email_service") as db, db.tenant(owner, as_user and UserId(as_user)) as tx:
-        row = await messages.get(tx, await _resolved(tx, prefix))
+        row = await messages.get(tx, await resolved(tx, prefix))
         recipe = Recipe.from_json(row["raw_recipe"]) if row["raw_recipe"] else None
         pieces = Blobs(chosen()).message(tx, bytes(row["content_hash"]), bytes(row["raw_blob"]), recipe)
         if raw:
@@ -188,15 +188,33 @@ async def _show(tenant: str, as_user: UUID | None, prefix: str, *, raw: bool) ->
         )
 
 
-async def _resolved(tx: Any, prefix: str) -> Any:
+async def found_by(tx: Any, query: str) -> list[Any]:
+    """The ids of every message that a search finds, newest first."""
+    from postroom.search.compile import compiled
+    from postroom.search.query import parse
+    from postroom.store import search as store_search
+
+    tree, cursor, found = parse(query, now=datetime.now(UTC), timezone=local_zone()), None, list[Any]()
+    while True:
+        page = await store_search.matches(tx, compiled(tree), limit=1000, cursor=cursor)
+        found += [row["id"] for row in page.items]
+        if (cursor := page.next) is None:
+            return found
+
+
+async def resolved(tx: Any, prefix: str, *, is_deleted: bool = False) -> Any:
+    """The id of the one message, living or deleted, that a person means. Raises UsageError or NotFound."""
     from postroom.store import messages
 
     digits = prefix.replace("-", "").lower()
     if not digits or len(digits) > 32 or not all(each in "0123456789abcdef" for each in digits):
         raise UsageError(reason=f"{prefix!r} is not the id of a message; copy it from postroom search.")
-    found = await messages.starting_with(tx, prefix)
+    found = await messages.starting_with(tx, prefix, is_deleted=is_deleted)
     if not found:
-        raise NotFound(what="message", name=prefix, mend="Find it: postroom search.")
+        where = "postroom message deleted" if is_deleted else "postroom search, or postroom message deleted"
+        raise NotFound(
+            what="deleted message" if is_deleted else "message", name=prefix, mend=f"Find it: {where}."
+        )
     if len(found) > 1:
         raise UsageError(reason=f"More than one message starts with {prefix!r}. Give more of its id.")
     return found[0]

@@ -142,7 +142,7 @@ async def _status() -> dict[str, Any]:
             tenants = await system.tenants(tx)
             version = await system.server_version(tx)
         for tenant in tenants:
-            async with db.tenant(tenant.id) as tx:
+            async with db.tenant(tenant.id, in_any_state=True) as tx:
                 await accounts.end_lost_syncs(tx)
                 troubles += await quarantine.open_troubles(tx)
                 for account in await accounts.all_accounts(tx):

@@ -89,7 +89,10 @@ def list_(as_json: JsonOption = False) -> None:
 
     found = run(work())
     if as_json:
-        print_json({"items": [{"id": str(each.id), "name": each.name} for each in found]})
+        states = {each.id: "suspended" if each.suspended_at else "active" for each in found}
+        print_json(
+            {"items": [{"id": str(each.id), "name": each.name, "state": states[each.id]} for each in found]}
+        )
         return
     for each in found:
-        typer.echo(f"{each.name:30} {each.id}")
+        typer.echo(f"{each.name:30} {each.id}{'  suspended' if each.suspended_at else ''}")

@@ -174,6 +174,8 @@ create table email_tenants (
   default_user_id  uuid not null,
   created_at       bigint not null,
   updated_at       bigint not null,
+  suspended_at     bigint,
+  keep_deleted_days  integer default 30 check (keep_deleted_days between 0 and 36500),  -- null: what is deleted is kept
   constraint email_tenants_name_shape check (name ~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$')
 );
 
@@ -335,8 +337,9 @@ create table email_messages (
   raw_blob           bytea not null,                                   -- the raw bytes, less what raw_recipe cut out
   raw_recipe         jsonb,                                            -- how to put the cut attachments back
   defects            text[] not null default '{}',
-  is_deleted         boolean not null default false,
+  is_deleted         boolean not null default false,                   -- it lies nowhere, or somebody removed it
   deleted_at         bigint,
+  removed_at         bigint,                                           -- when somebody here deleted it
   created_at         bigint not null,
   updated_at         bigint not null,
   primary key (tenant_id, id),
@@ -358,12 +361,25 @@ create table email_placements (
   is_read        boolean not null generated always as ('\Seen' = any (flags)) stored,
   internal_date  bigint,
   vanished_at    bigint,                                               -- set when the server no longer has it here
+  is_hidden      boolean not null default false,                       -- the server has it, but it was removed here
   created_at     bigint not null,
   updated_at     bigint not null,
   primary key (tenant_id, folder_id, uidvalidity, uid),
   foreign key (tenant_id, folder_id) references email_folders (tenant_id, id),
   foreign key (tenant_id, message_id) references email_messages (tenant_id, id) on delete cascade
 ) with (fillfactor = 90);
+
+-- Purged UIDs: what a server still has of mail that was purged here. A sync does not fetch it again. ----------------------
+
+create table email_purged_uids (
+  tenant_id    uuid not null,
+  folder_id    uuid not null,
+  uidvalidity  bigint not null,
+  uid          bigint not null,
+  at           bigint not null,
+  primary key (tenant_id, folder_id, uidvalidity, uid),
+  foreign key (tenant_id, folder_id) references email_folders (tenant_id, id)
+);
 
 -- Addresses: who wrote, and to whom. -----------------------------------------------------------------------------------
 
@@ -483,20 +499,61 @@ create table email_quarantine (
   foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256)
 );
 
--- Audit: who did what. Written in the same transaction; never holds the text of a mail. ------------------------------------
+-- Holds: mail that nobody may remove, whatever its age: a whole tenant, an account, or messages that a search found. ------
 
-create table email_audit_log (
+create table email_holds (
   tenant_id    uuid not null references email_tenants (tenant_id),
   id           uuid not null,
-  at           bigint not null,
-  actor_role   text not null default current_user,
-  user_id      uuid default nullif(current_setting('app.current_user_id', true), '')::uuid,
-  action       text not null,
-  object_type  text not null,
-  object_id    uuid,
-  before       jsonb,
-  after        jsonb,
-  primary key (tenant_id, id)
+  name         text not null check (name ~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$'),
+  scope        text not null check (scope in ('tenant', 'account', 'messages')),
+  account_id   uuid,
+  query        text,                                                   -- the search whose result is held
+  reason       text,
+  created_at   bigint not null,
+  released_at  bigint,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
+  check ((scope = 'account') = (account_id is not null))
+);
+
+-- No cascade: a message cannot go while it is here. Released, a hold has none.
+create table email_held_messages (
+  tenant_id   uuid not null,
+  hold_id     uuid not null,
+  message_id  uuid not null,
+  primary key (tenant_id, hold_id, message_id),
+  foreign key (tenant_id, hold_id) references email_holds (tenant_id, id),
+  foreign key (tenant_id, message_id) references email_messages (tenant_id, id)
+);
+
+-- Audit: who did what. Written in the same transaction; never holds the text of a mail. A partition for each month, made
+-- ahead by email_audit_append. The entries of a tenant and a month are a chain: each holds the hash of the one before,
+-- and the head says where the chain ends, so that an entry which is changed, missing or put in shows. --------------------
+
+create table email_audit_log (
+  tenant_id      uuid not null references email_tenants (tenant_id),
+  id             uuid not null,
+  at             bigint not null,
+  actor_role     text not null,                                        -- the login
+  user_id        uuid,
+  api_key_id     uuid,
+  action         text not null,
+  object_type    text not null,
+  object_id      uuid,
+  before         jsonb,
+  after          jsonb,
+  place          bigint not null,                                      -- in the chain, from 1
+  previous_hash  bytea not null,                                       -- 32 zero bytes before the first
+  hash           bytea not null,
+  primary key (tenant_id, at, id)
+) partition by range (at);
+
+create table email_audit_heads (
+  tenant_id  uuid not null references email_tenants (tenant_id),
+  month      date not null,                                            -- its first day, UTC
+  place      bigint not null,
+  hash       bytea not null,
+  primary key (tenant_id, month)
 );
 
 -- The migration ledger: not tenants' data. -----------------------------------------------------------------------------
@@ -612,9 +669,33 @@ create policy email_quarantine_tenant_policy on email_quarantine
   using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
   with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
+alter table email_purged_uids enable row level security;
+alter table email_purged_uids force row level security;
+create policy email_purged_uids_tenant_policy on email_purged_uids
+  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
+
+alter table email_holds enable row level security;
+alter table email_holds force row level security;
+create policy email_holds_tenant_policy on email_holds
+  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
+
+alter table email_held_messages enable row level security;
+alter table email_held_messages force row level security;
+create policy email_held_messages_tenant_policy on email_held_messages
+  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
+
 alter table email_audit_log enable row level security;
 alter table email_audit_log force row level security;
 create policy email_audit_log_tenant_policy on email_audit_log
+  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
+
+alter table email_audit_heads enable row level security;
+alter table email_audit_heads force row level security;
+create policy email_audit_heads_tenant_policy on email_audit_heads
   using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
   with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
@@ -651,6 +732,12 @@ begin
           'owner_id = ' || v_user),
         ('email_placements', format(v_folders, v_tenant, v_seen), format(v_folders, v_tenant, v_written),
           format(v_folders, v_tenant, v_written)),
+        ('email_purged_uids', format(v_folders, v_tenant, v_seen), format(v_folders, v_tenant, v_written),
+          format(v_folders, v_tenant, v_written)),
+        -- Holds are for the tenant to make and to release; the owner asks whether mail is held, whoever removes it.
+        ('email_holds', format('(account_id = %s or current_user = ''email_owner'')', v_seen), 'false', 'false'),
+        ('email_held_messages', format('exists (select from public.email_messages m where m.tenant_id = %s'
+          || ' and m.id = email_held_messages.message_id offset 0)', v_tenant), 'false', 'false'),
         -- Bytes are a tenant's, once for all accounts: seen by who sees what is made of them, written by no user.
         ('email_blobs', (
             select string_agg(format('exists (select from public.%1$s o where o.tenant_id = %2$s and o.%3$I = sha256 offset 0)',
@@ -726,7 +813,7 @@ begin
   update public.email_folders f
      set total_count = f.total_count + d.total, unread_count = f.unread_count + d.unread
     from (select tenant_id, folder_id, count(*) as total, count(*) filter (where not is_read) as unread
-            from now_placed where vanished_at is null group by tenant_id, folder_id) d
+            from now_placed where vanished_at is null and not is_hidden group by tenant_id, folder_id) d
    where f.tenant_id = d.tenant_id and f.id = d.folder_id;
   return null;
 end $$;
@@ -737,7 +824,7 @@ begin
   update public.email_folders f
      set total_count = f.total_count - d.total, unread_count = f.unread_count - d.unread
     from (select tenant_id, folder_id, count(*) as total, count(*) filter (where not is_read) as unread
-            from once_placed where vanished_at is null group by tenant_id, folder_id) d
+            from once_placed where vanished_at is null and not is_hidden group by tenant_id, folder_id) d
    where f.tenant_id = d.tenant_id and f.id = d.folder_id;
   return null;
 end $$;
@@ -749,10 +836,10 @@ begin
      set total_count = f.total_count + d.total, unread_count = f.unread_count + d.unread
     from (select tenant_id, folder_id, sum(total) as total, sum(unread) as unread
             from (select tenant_id, folder_id, 1 as total, case when is_read then 0 else 1 end as unread
-                    from now_placed where vanished_at is null
+                    from now_placed where vanished_at is null and not is_hidden
                   union all
                   select tenant_id, folder_id, -1, case when is_read then 0 else -1 end
-                    from once_placed where vanished_at is null) each_one
+                    from once_placed where vanished_at is null and not is_hidden) each_one
            group by tenant_id, folder_id
           having sum(total) <> 0 or sum(unread) <> 0) d
    where f.tenant_id = d.tenant_id and f.id = d.folder_id;
@@ -766,6 +853,149 @@ create trigger email_placements_counted_out after delete on email_placements
 create trigger email_placements_counted_again after update on email_placements
   referencing old table as once_placed new table as now_placed
   for each statement execute function email_count_changed();
+
+-- Holds win over every removal, whoever removes: what a search found is held by its foreign key, the rest by this. --------
+
+create function email_refuse_held() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (
+    select from once_there o
+      join public.email_holds h on h.tenant_id = o.tenant_id and h.released_at is null
+        and (h.scope = 'tenant' or h.account_id = o.account_id)) then
+    raise exception 'the mail is held' using errcode = 'restrict_violation';
+  end if;
+  return null;
+end $$;
+
+create trigger email_messages_held after delete on email_messages
+  referencing old table as once_there for each statement execute function email_refuse_held();
+
+-- A suspended tenant is written nothing by the application. The door of the program refuses it altogether; what operators
+-- do for it, such as a purge, goes through email_worker and email_owner. -----------------------------------------------
+
+create function email_refuse_suspended() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if exists (
+    select from public.email_tenants t
+     where t.tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid and t.suspended_at is not null) then
+    raise exception 'the tenant is suspended' using errcode = 'insufficient_privilege';
+  end if;
+  return null;
+end $$;
+
+do $$
+declare
+  written text;
+begin
+  foreach written in array array['email_accounts', 'email_folders', 'email_credentials', 'email_messages',
+      'email_placements', 'email_outbox', 'email_changes'] loop
+    execute format('create trigger %I before insert or update or delete on public.%I for each statement'
+      || ' when (session_user = ''email_service'') execute function email_refuse_suspended()', written || '_suspended', written);
+  end loop;
+end $$;
+
+-- Audit: nobody but the owner writes the trail by hand. These run as the owner, whom row security binds as well. ---------
+
+create function email_audit_month(p_month date) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+-- The partition of a month, made where it is not there. It is attached, which lets others go on reading and writing.
+-- Nobody comes to it but through the whole table, except for a backup.
+declare
+  v_name text := 'email_audit_log_' || to_char(p_month, 'YYYY_MM');
+  v_begin timestamp := date_trunc('month', p_month::timestamp);
+begin
+  perform pg_advisory_xact_lock(hashtextextended('postroom.audit.month', 0));
+  if to_regclass('public.' || v_name) is not null then
+    return;
+  end if;
+  execute format('create table public.%I (like public.email_audit_log including defaults including constraints)', v_name);
+  execute format('alter table public.%I enable row level security', v_name);
+  execute format('alter table public.%I force row level security', v_name);
+  execute format('create policy %I on public.%I for select to email_backup using (true)', v_name || '_backup_policy', v_name);
+  execute format('alter table public.email_audit_log attach partition public.%I for values from (%s) to (%s)', v_name,
+    (extract(epoch from v_begin at time zone 'UTC') * 1000)::bigint,
+    (extract(epoch from (v_begin + interval '1 month') at time zone 'UTC') * 1000)::bigint);
+end $$;
+
+create function email_audit_append(p_tenant_id uuid, p_id uuid, p_action text, p_about jsonb) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+-- The next entry of the tenant's chain. p_about: object_type, object_id, user_id, api_key_id, before, after.
+declare
+  v_month date := date_trunc('month', clock_timestamp() at time zone 'UTC')::date;
+  v_at bigint;
+  v_place bigint;
+  v_previous bytea;
+  v_hash bytea;
+  v_object_type text := p_about ->> 'object_type';
+  v_object_id uuid := (p_about ->> 'object_id')::uuid;
+  v_user_id uuid := coalesce(p_about ->> 'user_id', nullif(current_setting('app.current_user_id', true), ''))::uuid;
+  v_api_key_id uuid := (p_about ->> 'api_key_id')::uuid;
+  v_before jsonb := nullif(p_about -> 'before', 'null');
+  v_after jsonb := nullif(p_about -> 'after', 'null');
+begin
+  if p_tenant_id is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
+    raise exception 'the trail is of the tenant that is set' using errcode = 'insufficient_privilege';
+  end if;
+  if p_id is null or p_action is null or v_object_type is null then
+    raise exception 'an entry says what was done, and to what' using errcode = 'invalid_parameter_value';
+  end if;
+  if to_regclass('public.email_audit_log_' || to_char(v_month + interval '1 month', 'YYYY_MM')) is null then
+    perform public.email_audit_month((v_month + make_interval(months => ahead))::date) from generate_series(0, 2) ahead;
+  end if;
+  insert into public.email_audit_heads (tenant_id, month, place, hash)
+  values (p_tenant_id, v_month, 0, decode(repeat('00', 32), 'hex'))
+  on conflict (tenant_id, month) do nothing;
+  select h.place + 1, h.hash into v_place, v_previous
+    from public.email_audit_heads h where h.tenant_id = p_tenant_id and h.month = v_month for update;
+  -- Not before the head is ours, and in its month: so the times of a chain are in its order.
+  v_at := least(extract(epoch from clock_timestamp()) * 1000,
+    extract(epoch from (v_month + interval '1 month') at time zone 'UTC') * 1000 - 1)::bigint;
+  -- Each value by its length in bytes, what is missing as '-': store/audit_chain.py writes the same.
+  select sha256(v_previous || convert_to(string_agg(coalesce(octet_length(said) || ':' || said, '-'), '' order by n), 'UTF8'))
+    into v_hash
+    from unnest(array[p_tenant_id::text, v_place::text, p_id::text, v_at::text, session_user::text, v_user_id::text,
+      v_api_key_id::text, p_action, v_object_type, v_object_id::text, v_before::text, v_after::text])
+      with ordinality as told (said, n);
+  insert into public.email_audit_log (tenant_id, id, at, actor_role, user_id, api_key_id, action, object_type, object_id,
+    before, after, place, previous_hash, hash)
+  values (p_tenant_id, p_id, v_at, session_user, v_user_id, v_api_key_id, p_action, v_object_type, v_object_id,
+    v_before, v_after, v_place, v_previous, v_hash);
+  update public.email_audit_heads h set place = v_place, hash = v_hash
+   where h.tenant_id = p_tenant_id and h.month = v_month;
+end $$;
+
+create function email_audit_drop(p_month date) returns bigint
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+-- Drop a month of all tenants. Each tenant's trail says so, and how its chain of that month ended.
+declare
+  v_tenant record;
+  v_head record;
+  v_entries bigint := 0;
+  v_before text := coalesce(current_setting('app.current_tenant_id', true), '');
+begin
+  if p_month >= date_trunc('month', clock_timestamp() at time zone 'UTC')::date then
+    raise exception 'a month that is not over is not dropped' using errcode = 'invalid_parameter_value';
+  end if;
+  for v_tenant in select t.tenant_id from public.email_tenants t order by t.tenant_id loop
+    perform set_config('app.current_tenant_id', v_tenant.tenant_id::text, true);
+    delete from public.email_audit_heads h where h.tenant_id = v_tenant.tenant_id and h.month = p_month
+      returning h.place, h.hash into v_head;
+    continue when not found;
+    v_entries := v_entries + v_head.place;
+    perform public.email_audit_append(v_tenant.tenant_id, gen_random_uuid(), 'audit.drop', jsonb_build_object(
+      'object_type', 'audit', 'before', jsonb_build_object('month', to_char(p_month, 'YYYY-MM'), 'entries', v_head.place,
+        'hash', encode(v_head.hash, 'hex'))));
+  end loop;
+  perform set_config('app.current_tenant_id', v_before, true);
+  execute format('drop table if exists public.%I', 'email_audit_log_' || to_char(p_month, 'YYYY_MM'));
+  return v_entries;
+end $$;
+
+do $$ begin
+  perform email_audit_month((current_date + make_interval(months => ahead))::date) from generate_series(0, 3) ahead;
+end $$;
 
 -- Statements that cross tenants: narrow functions for operators and workers, never for the application. ------------------
 
@@ -783,9 +1013,10 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select t.tenant_id, t.name from public.email_tenants t where t.name = p_name
 $$;
 
-create function email_tenant_list() returns table (tenant_id uuid, name text, created_at bigint)
+create function email_tenant_list()
+returns table (tenant_id uuid, name text, created_at bigint, suspended_at bigint)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
-  select t.tenant_id, t.name, t.created_at from public.email_tenants t order by t.name
+  select t.tenant_id, t.name, t.created_at, t.suspended_at from public.email_tenants t order by t.name
 $$;
 
 -- For the first thousands of rows: the planner would go on planning for an empty table until autovacuum comes by, and
@@ -993,6 +1224,10 @@ set role email_owner;
 revoke all on function email_tenant_create(uuid, text, uuid, bigint), email_tenant_named(text), email_tenant_list(),
   email_refresh_statistics() from public;
 revoke all on function email_count_placed(), email_count_removed(), email_count_changed(), email_account_owned() from public;
+revoke all on function email_refuse_held(), email_refuse_suspended() from public;
+revoke all on function email_audit_month(date), email_audit_append(uuid, uuid, text, jsonb), email_audit_drop(date)
+  from public;
+grant execute on function email_audit_append(uuid, uuid, text, jsonb) to email_service, email_worker;
 grant execute on function email_tenant_named(text), email_tenant_list(), email_refresh_statistics() to email_worker;
 
 -- What the search function looks at, and not a column more.
@@ -1009,10 +1244,9 @@ grant update (access, updated_at) on email_account_shares to email_service, emai
 
 -- The application reads mail, writes what people want, and changes what people may change.
 grant select on email_tenants, email_accounts, email_folders, email_messages, email_placements, email_addresses,
-  email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log
-  to email_service;
-grant insert on email_accounts, email_folders, email_credentials, email_outbox, email_changes, email_audit_log
-  to email_service;
+  email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log,
+  email_audit_heads, email_holds, email_held_messages, email_purged_uids to email_service;
+grant insert on email_accounts, email_folders, email_credentials, email_outbox, email_changes to email_service;
 grant update (account_name, hostname, port, encryption, username, credential_id, is_sync_enabled, sync_interval,
   is_enabled, modseq, is_deleted, deleted_at, updated_at) on email_accounts to email_service;
 grant update (is_read, is_flagged, is_deleted, deleted_at, updated_at) on email_messages to email_service;
@@ -1023,26 +1257,31 @@ grant delete on email_credentials to email_service;
 -- The workers bring mail in, follow what the servers do, and carry out the outbox.
 grant select, insert on email_accounts, email_folders, email_messages, email_placements, email_addresses,
   email_attachments, email_blobs, email_blob_pieces, email_search_entries, email_thread_links, email_changes,
-  email_outbox, email_quarantine, email_audit_log, email_credentials to email_worker;
-grant select on email_tenants to email_worker;
+  email_outbox, email_quarantine, email_credentials to email_worker;
+grant select on email_tenants, email_audit_log, email_audit_heads to email_worker;
+grant select, insert on email_purged_uids, email_holds, email_held_messages to email_worker;
+grant update (released_at) on email_holds to email_worker;
 grant update (account_name, protocol, hostname, port, encryption, username, credential_id, is_sync_enabled,
   sync_interval, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted, deleted_at, updated_at)
   on email_accounts to email_worker;
 grant update (name, wire_name, type, sync_token, uidvalidity, uidnext, highestmodseq, is_selectable, is_deleted,
   deleted_at, updated_at) on email_folders to email_worker;
 grant update (folder_id, imap_uid, is_read, is_flagged, is_draft, thread_id, thread_family_id, is_deleted, deleted_at,
-  updated_at) on email_messages to email_worker;
-grant update (flags, keywords, uidvalidity, vanished_at, updated_at) on email_placements to email_worker;
+  removed_at, updated_at) on email_messages to email_worker;
+grant update (flags, keywords, uidvalidity, vanished_at, is_hidden, updated_at) on email_placements to email_worker;
+grant update (is_deleted, deleted_at) on email_attachments to email_worker;
 grant update (family_id) on email_thread_links to email_worker;
 grant update (wrapped_key, key_id, ciphertext, updated_at) on email_credentials to email_worker;
 grant update (state, attempts, last_error, not_before, updated_at) on email_outbox to email_worker;
 grant update (reason, raw_blob, resolved_at, updated_at) on email_quarantine to email_worker;
-grant delete on email_blobs, email_blob_pieces to email_worker;
+-- What was deleted long enough ago is purged. Its addresses, attachments and words go with the message.
+grant delete on email_messages, email_placements, email_purged_uids, email_thread_links, email_held_messages, email_blobs,
+  email_blob_pieces to email_worker;
 grant select on email_schema_migrations to email_service, email_worker;
 
 -- Analysts read the mail of the tenant that they set, a tenant's own login that of its tenant, and neither a secret.
 grant select on email_tenants, email_accounts, email_folders, email_messages, email_placements, email_addresses,
-  email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log
-  to email_readonly, email_tenant_login;
+  email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log,
+  email_audit_heads, email_holds, email_held_messages, email_purged_uids to email_readonly, email_tenant_login;
 grant select on email_schema_migrations to email_readonly;
 reset role;

@@ -57,8 +57,8 @@ create index idx_email_messages_flagged on email_messages (tenant_id, account_id
 -- messages.drafts: the drafts of an account.
 create index idx_email_messages_drafts on email_messages (tenant_id, account_id, received_at desc, id desc)
   where is_draft and not is_deleted;
--- messages.purgeable: what was deleted before a given time.
-create index idx_email_messages_deleted on email_messages (tenant_id, deleted_at) where is_deleted;
+-- messages.purgeable, messages.deleted: what was deleted before a given time, or since.
+create index idx_email_messages_deleted on email_messages (tenant_id, deleted_at, id) where is_deleted;
 -- messages.of_list: the mail of a mailing list or newsletter.
 create index idx_email_messages_list on email_messages (tenant_id, list_id, received_at desc, id desc)
   where list_id is not null and not is_deleted;
@@ -77,7 +77,7 @@ create index idx_email_search_entries_received on email_search_entries (tenant_i
 create index idx_email_placements_message on email_placements (tenant_id, message_id);
 -- placements.unread: the unread of a folder, by UID.
 create index idx_email_placements_unread on email_placements (tenant_id, folder_id, uid)
-  where not is_read and vanished_at is null;
+  where not is_read and vanished_at is null and not is_hidden;
 -- placements.vanished: what a server let go, and when.
 create index idx_email_placements_vanished on email_placements (tenant_id, folder_id, vanished_at)
   where vanished_at is not null;
@@ -102,6 +102,15 @@ create index idx_email_attachments_blob on email_attachments (tenant_id, blob_ha
 -- blobs.at_path: a sweep of the object store asks which objects have a row.
 create index idx_email_blobs_storage_path on email_blobs (tenant_id, storage_path) where storage_path is not null;
 
+-- Holds -------------------------------------------------------------------------------------------------------------
+
+-- holds.named: an open hold by its name, which is one of the tenant's.
+create unique index idx_email_holds_name on email_holds (tenant_id, name) where released_at is null;
+-- Foreign key: no account goes while a hold names it.
+create index idx_email_holds_account on email_holds (tenant_id, account_id) where account_id is not null;
+-- holds.held_of: is a message held? The foreign key asks the same of each that is purged.
+create index idx_email_held_messages_message on email_held_messages (tenant_id, message_id);
+
 -- Threads, changes, outbox, quarantine, audit --------------------------------------------------------------------------
 
 -- threads.merge_links: every link of a family.
@@ -119,8 +128,8 @@ create unique index idx_email_quarantine_origin on email_quarantine (tenant_id, 
 create index idx_email_quarantine_open on email_quarantine (tenant_id, created_at) where resolved_at is null;
 -- blobs.orphans: does the quarantine need this blob? The foreign key asks the same.
 create index idx_email_quarantine_blob on email_quarantine (tenant_id, raw_blob) where raw_blob is not null;
--- audit.newest: the trail of a tenant, newest first.
-create index idx_email_audit_log_tenant_at on email_audit_log (tenant_id, at desc, id desc);
+-- audit.chain: the entries of a month in the order of their chain.
+create index idx_email_audit_log_place on email_audit_log (tenant_id, place, id);
 -- audit.of_object: what was done to one thing, newest first.
 create index idx_email_audit_log_object on email_audit_log (tenant_id, object_type, object_id, at desc, id desc);
 -- ops.audit_between: what was done to anybody between two times. The table only grows at its end, so BRIN.

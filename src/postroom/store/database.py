@@ -15,11 +15,15 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from postroom.errors import DatabaseFull, DatabaseUnreachable, StoreError
+from postroom.errors import DatabaseFull, DatabaseUnreachable, StoreError, TenantSuspended
 from postroom.model import Query, TenantId, UserId
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 Role = Literal["email_service", "email_worker", "email_owner"]
+
+_SUSPENDED = """
+select name from email_tenants
+where tenant_id = current_setting('app.current_tenant_id')::uuid and suspended_at is not null"""
 
 # The pool warns of a connection that broke, which the error says already; unheard unless somebody sets up logging.
 logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
@@ -124,12 +128,16 @@ class Database:
         await self._pool.close()
 
     @asynccontextmanager
-    async def tenant(self, tenant_id: TenantId, user_id: UserId | None = None) -> AsyncIterator[TenantTx]:
+    async def tenant(
+        self, tenant_id: TenantId, user_id: UserId | None = None, *, in_any_state: bool = False
+    ) -> AsyncIterator[TenantTx]:
         """A transaction in which only this tenant exists. Commits at the end, rolls back on an error.
 
         With `user_id`, of the tenant only the accounts of that user and those shared with them.
+        Raises TenantSuspended, unless it is an operator's business, which goes on `in_any_state`.
         """
-        async with self._transaction(_set_local(tenant_id, user_id)) as connection:
+        refused_if = "" if in_any_state else _SUSPENDED
+        async with self._transaction(_set_local(tenant_id, user_id), refused_if=refused_if) as connection:
             yield TenantTx(connection, tenant_id, user_id)
 
     @asynccontextmanager
@@ -140,11 +148,13 @@ class Database:
             yield SystemTx(connection)
 
     @asynccontextmanager
-    async def _transaction(self, tenant: str) -> AsyncIterator[Connection]:
+    async def _transaction(self, tenant: str, *, refused_if: str = "") -> AsyncIterator[Connection]:
         async with self._connection() as connection:
             with translated("begin"):
-                await connection.execute(f"{self._begin}; {tenant}".encode())
+                begun = await connection.execute(f"{self._begin}; {tenant}; {refused_if}".encode())
             try:
+                if refused_if:
+                    await _refuse_suspended(begun)
                 yield connection
             except BaseException:
                 await _roll_back(connection)
@@ -173,6 +183,14 @@ def _set_local(tenant_id: TenantId | None, user_id: UserId | None) -> str:
 async def _check(connection: Connection) -> None:
     """A connection that the server closed meanwhile is replaced."""
     await connection.execute(b"")
+
+
+async def _refuse_suspended(begun: psycopg.AsyncCursor[dict[str, Any]]) -> None:
+    """The last answer of a beginning is the name of the tenant, if it is suspended."""
+    while begun.nextset():
+        pass
+    if row := await begun.fetchone():
+        raise TenantSuspended(name=row["name"])
 
 
 async def _roll_back(connection: Connection) -> None:

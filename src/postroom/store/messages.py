@@ -126,11 +126,11 @@ async def get(tx: TenantTx, message_id: MessageId) -> dict[str, Any]:
     return rows[0]
 
 
-async def starting_with(tx: TenantTx, prefix: str) -> list[MessageId]:
-    """At most two messages whose id starts with these hexadecimal digits."""
+async def starting_with(tx: TenantTx, prefix: str, *, is_deleted: bool = False) -> list[MessageId]:
+    """At most two messages, living or deleted ones, whose id starts with these hexadecimal digits."""
     digits = prefix.replace("-", "").lower()
     lowest, highest = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-    rows = await tx.rows(QUERIES.starting_with, lowest=lowest, highest=highest)
+    rows = await tx.rows(QUERIES.starting_with, lowest=lowest, highest=highest, is_deleted=is_deleted)
     return [MessageId(row["id"]) for row in rows]
 
 

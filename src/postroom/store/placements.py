@@ -45,10 +45,10 @@ async def insert(tx: TenantTx, placements: Sequence[Placement]) -> list[MessageI
     return [MessageId(row["message_id"]) for row in rows]
 
 
-async def living(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> dict[int, frozenset[str]]:
-    """UID to flags and keywords, as we believe the folder to be."""
+async def living(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> dict[int, frozenset[str] | None]:
+    """UID to flags and keywords, as we believe the folder to be on its server; None for what was purged here."""
     rows = await tx.rows(QUERIES.living, folder_id=folder_id, uidvalidity=uidvalidity)
-    return {row["uid"]: frozenset(row["words"]) for row in rows}
+    return {row["uid"]: None if row["words"] is None else frozenset(row["words"]) for row in rows}
 
 
 async def of_message(tx: TenantTx, message_id: MessageId) -> list[dict[str, Any]]:
@@ -71,9 +71,9 @@ async def next_uid(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> int:
 
 async def forget(tx: TenantTx, folder_id: FolderId, uidvalidity: int, uids: Iterable[int]) -> list[MessageId]:
     """The server no longer has these UIDs. The messages that they were."""
-    rows = await tx.rows(
-        QUERIES.forget, folder_id=folder_id, uidvalidity=uidvalidity, uids=list(uids), at=now_ms()
-    )
+    gone = list(uids)
+    rows = await tx.rows(QUERIES.forget, folder_id=folder_id, uidvalidity=uidvalidity, uids=gone, at=now_ms())
+    await tx.run(QUERIES.forget_purged, folder_id=folder_id, uidvalidity=uidvalidity, uids=gone)
     return [MessageId(row["message_id"]) for row in rows]
 
 
@@ -109,11 +109,14 @@ async def settle(tx: TenantTx, message_ids: Iterable[MessageId]) -> tuple[list[M
     wanted = list(set(message_ids))
     if not wanted:
         return [], []
+    await tx.run(QUERIES.hide, message_ids=wanted, at=now_ms())
     await tx.run(QUERIES.release_uids, message_ids=wanted)
     rows = await tx.rows(QUERIES.settle, message_ids=wanted, at=now_ms())
     alive = [MessageId(row["id"]) for row in rows if not row["is_deleted"]]
     gone = [MessageId(row["id"]) for row in rows if row["is_deleted"]]
     changed = [MessageId(row["id"]) for row in rows if row["is_deleted"] != row["was_deleted"]]
+    if changed:
+        await tx.run(QUERIES.settle_attachments, message_ids=changed)
     moved = await threads.follow(tx, changed)
     return sorted({*alive, *moved}), gone
 

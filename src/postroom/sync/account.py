@@ -61,7 +61,7 @@ class AccountSync:
             problem = str(error)
             raise
         finally:
-            async with self._db.tenant(self._tenant_id) as tx:
+            async with self._db.tenant(self._tenant_id, in_any_state=True) as tx:
                 await accounts.sync_ended(tx, self._account.id, last_error=problem)
         tally.seconds = time.monotonic() - began
         return tally

@@ -69,7 +69,8 @@ def plan(local: FolderState, remote: FolderState, *, accept_empty: bool = False)
         for uid in local.uids.keys() & remote.uids.keys()
         if (each := _words(remote, uid)) is not None
     }
-    changed = {uid: each for uid, each in words.items() if each != local.uids[uid]}
+    # What was purged here has no words of ours to be made equal.
+    changed = {uid: each for uid, each in words.items() if local.uids[uid] not in (None, each)}
     return [
         *([Reflag(words=changed)] if changed else []),
         *([Forget(uids=gone)] if gone else []),

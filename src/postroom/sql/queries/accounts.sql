@@ -43,6 +43,14 @@ where t.tenant_id = %(tenant_id)s
 on conflict (tenant_id, email_address) where not is_deleted do nothing
 returning id
 
+-- name: hold_all
+-- Nobody brings mail into any account of the tenant until the transaction ends: what no message needs now, none will.
+select id
+from email_accounts
+where tenant_id = %(tenant_id)s
+order by id
+for update
+
 -- name: connect
 update email_accounts
 set protocol = %(protocol)s, hostname = %(hostname)s, port = %(port)s, encryption = %(encryption)s,

@@ -79,3 +79,19 @@ select storage_path
 from email_blobs
 where tenant_id = %(tenant_id)s
   and storage_path = any (%(storage_paths)s::text[])
+
+-- name: page
+-- The blobs of the tenant in the order of their hashes, a page at a time.
+select sha256
+from email_blobs
+where tenant_id = %(tenant_id)s
+  and sha256 > %(after_sha256)s
+order by sha256
+limit %(limit)s
+
+-- name: remove
+-- The pieces go with them.
+delete from email_blobs
+where tenant_id = %(tenant_id)s
+  and sha256 = any (%(sha256s)s::bytea[])
+returning sha256, size_bytes, stored_bytes, pieces, codec, storage_type, storage_path

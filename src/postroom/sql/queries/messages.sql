@@ -77,6 +77,7 @@ select id
 from email_messages
 where tenant_id = %(tenant_id)s
   and id between %(lowest)s and %(highest)s
+  and is_deleted = %(is_deleted)s
 limit 2
 
 -- name: addresses_of
@@ -179,14 +180,81 @@ order by received_at desc, id desc
 limit %(limit)s
 
 -- name: purgeable
--- What was deleted before a time, the longest gone first, with the blob that it may leave behind.
-select id, account_id, raw_blob, deleted_at
+-- What was deleted before a time, the longest gone first, a page at a time, and whether it is held.
+select m.id, m.account_id, m.deleted_at,
+  exists (select from email_held_messages d where d.tenant_id = m.tenant_id and d.message_id = m.id)
+    or m.account_id = any (%(held_account_ids)s::uuid[]) as is_held
+from email_messages m
+where m.tenant_id = %(tenant_id)s
+  and m.is_deleted
+  and m.deleted_at < %(before)s
+  and (m.deleted_at, m.id) > (%(after_at)s, %(after_id)s)
+order by m.deleted_at, m.id
+limit %(limit)s
+
+-- name: count_purgeable
+select count(*) as messages
 from email_messages
 where tenant_id = %(tenant_id)s
   and is_deleted
   and deleted_at < %(before)s
-order by deleted_at
+
+-- name: deleted
+-- What was deleted since a time, the latest first, a page at a time.
+select id, account_id, subject, "from", received_at, deleted_at, removed_at
+from email_messages
+where tenant_id = %(tenant_id)s
+  and is_deleted
+  and deleted_at >= %(since)s
+  and (deleted_at, id) < (%(before_at)s, %(before_id)s)
+order by deleted_at desc, id desc
 limit %(limit)s
+
+-- name: remove
+-- Somebody deletes these. What is gone already stays as it is.
+update email_messages
+set removed_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+  and id = any (%(message_ids)s::uuid[])
+  and not is_deleted
+  and removed_at is null
+returning id
+
+-- name: bring_back
+update email_messages
+set removed_at = null
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+  and id = any (%(message_ids)s::uuid[])
+  and is_deleted
+returning id
+
+-- name: accounts_of
+-- Which account each of these messages is of.
+select id, account_id
+from email_messages
+where tenant_id = %(tenant_id)s
+  and id = any (%(message_ids)s::uuid[])
+
+-- name: blobs_of
+-- The blobs that these messages need, and perhaps others too.
+select raw_blob as sha256
+from email_messages
+where tenant_id = %(tenant_id)s
+  and id = any (%(message_ids)s::uuid[])
+union
+select blob_hash
+from email_attachments
+where tenant_id = %(tenant_id)s
+  and message_id = any (%(message_ids)s::uuid[])
+
+-- name: purge
+-- Addresses, attachments and words go with them.
+delete from email_messages
+where tenant_id = %(tenant_id)s
+  and id = any (%(message_ids)s::uuid[])
+returning thread_family_id
 
 -- name: to_export
 -- The messages of an account in the order of their ids, a page at a time, with the folders that they lie in.

@@ -14,13 +14,19 @@ on conflict (tenant_id, folder_id, uidvalidity, uid) do nothing
 returning message_id, folder_id, uid
 
 -- name: living
--- What we believe lies in the folder.
+-- What we believe lies in the folder, with what was removed or purged here and is still there.
 select uid, flags || keywords as words
 from email_placements
 where tenant_id = %(tenant_id)s
   and folder_id = %(folder_id)s
   and uidvalidity = %(uidvalidity)s
   and vanished_at is null
+union all
+select uid, null
+from email_purged_uids
+where tenant_id = %(tenant_id)s
+  and folder_id = %(folder_id)s
+  and uidvalidity = %(uidvalidity)s
 
 -- name: of_message
 select f.name, p.uid, p.flags, p.keywords
@@ -54,6 +60,7 @@ where tenant_id = %(tenant_id)s
   and folder_id = %(folder_id)s
   and not is_read
   and vanished_at is null
+  and not is_hidden
 order by uid
 
 -- name: vanished
@@ -74,6 +81,13 @@ where tenant_id = %(tenant_id)s
   and uid = any (%(uids)s::bigint[])
   and vanished_at is null
 returning message_id
+
+-- name: forget_purged
+delete from email_purged_uids
+where tenant_id = %(tenant_id)s
+  and folder_id = %(folder_id)s
+  and uidvalidity = %(uidvalidity)s
+  and uid = any (%(uids)s::bigint[])
 
 -- name: forget_generation
 -- The server renumbered the folder: every UID of the old numbering is void.
@@ -96,6 +110,26 @@ where p.tenant_id = %(tenant_id)s
   and p.vanished_at is null
 returning p.message_id
 
+-- name: hide
+-- The server may have a message that was removed here, and may bring it into another folder: it stays removed.
+update email_placements p
+set is_hidden = true, updated_at = %(at)s
+from email_messages m
+where p.tenant_id = %(tenant_id)s
+  and p.message_id = any (%(message_ids)s::uuid[])
+  and p.vanished_at is null
+  and not p.is_hidden
+  and m.tenant_id = %(tenant_id)s
+  and m.id = p.message_id
+  and m.removed_at is not null
+
+-- name: unhide
+update email_placements
+set is_hidden = false, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and message_id = any (%(message_ids)s::uuid[])
+  and is_hidden
+
 -- name: release_uids
 -- First half of `settle`: no message may hold a UID that another is about to get.
 update email_messages
@@ -116,6 +150,7 @@ with lies as (
   where p.tenant_id = %(tenant_id)s
     and p.message_id = any (%(message_ids)s::uuid[])
     and p.vanished_at is null
+    and not p.is_hidden
   window each_message as (partition by p.message_id)
   order by p.message_id, p.created_at, p.folder_id, p.uid
 )
@@ -131,3 +166,34 @@ where w.tenant_id = %(tenant_id)s
   and m.tenant_id = %(tenant_id)s
   and m.id = w.id
 returning m.id, m.is_deleted, w.is_deleted as was_deleted
+
+-- name: settle_attachments
+-- Attachments go and come back with their message.
+update email_attachments a
+set is_deleted = m.is_deleted, deleted_at = m.deleted_at
+from email_messages m
+where a.tenant_id = %(tenant_id)s
+  and a.message_id = any (%(message_ids)s::uuid[])
+  and m.tenant_id = %(tenant_id)s
+  and m.id = a.message_id
+  and a.is_deleted <> m.is_deleted
+
+-- name: keep_purged_uids
+-- What the server still has of messages that are about to be purged.
+insert into email_purged_uids (tenant_id, folder_id, uidvalidity, uid, at)
+select p.tenant_id, p.folder_id, p.uidvalidity, p.uid, %(at)s
+from email_placements p
+join email_folders f on f.tenant_id = p.tenant_id and f.id = p.folder_id
+join email_accounts a on a.tenant_id = f.tenant_id and a.id = f.account_id
+where p.tenant_id = %(tenant_id)s
+  and p.message_id = any (%(message_ids)s::uuid[])
+  and p.vanished_at is null
+  and f.wire_name <> ''
+  and a.hostname is not null
+on conflict (tenant_id, folder_id, uidvalidity, uid) do nothing
+
+-- name: purge
+-- All at once: one message after the other would count its folder again each time.
+delete from email_placements
+where tenant_id = %(tenant_id)s
+  and message_id = any (%(message_ids)s::uuid[])

@@ -9,8 +9,19 @@ select tenant_id, name
 from email_tenant_named(%(name)s)
 
 -- name: tenant_list
-select tenant_id, name, created_at
+select tenant_id, name, created_at, suspended_at
 from email_tenant_list()
+
+-- name: audit_months
+-- The months that there is a partition of, with all tenants' entries.
+select to_date(right(c.relname, 7), 'YYYY_MM') as month
+from pg_inherits i
+join pg_class c on c.oid = i.inhrelid
+where i.inhparent = 'public.email_audit_log'::regclass
+order by month
+
+-- name: audit_drop
+select email_audit_drop(%(month)s) as entries
 
 -- name: server_version
 select split_part(current_setting('server_version'), ' ', 1) as version

@@ -37,6 +37,14 @@ from email_messages
 where tenant_id = %(tenant_id)s
   and id = any (%(message_ids)s::uuid[])
 
+-- name: purge_links
+-- The ids that lead to families of which no message is left.
+delete from email_thread_links l
+where l.tenant_id = %(tenant_id)s
+  and l.family_id = any (%(family_ids)s::uuid[])
+  and not exists (
+    select from email_messages m where m.tenant_id = %(tenant_id)s and m.thread_family_id = l.family_id)
+
 -- name: rearrange
 update email_messages m
 set thread_id = n.thread_id, thread_family_id = n.family_id, updated_at = %(at)s
