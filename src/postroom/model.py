@@ -165,6 +165,8 @@ class Account:
     encryption: Encryption | None
     username: str | None
     credential_id: CredentialId | None
+    ca_pem: str | None
+    """The certificates that its server is trusted by; none: those of the settings."""
     is_sync_enabled: bool
     sync_interval: int
     last_sync_at: int | None

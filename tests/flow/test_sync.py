@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from postroom.ops.cluster import Cluster
 from postroom.sample import generate
-from tests.support.dovecot import Dovecot
+from tests.support.dovecot import Dovecot, make_certificate
 from tests.support.site import Store
 from tests.threads.lists import MailingList
 
@@ -197,3 +198,46 @@ def _threads(store: Store, tenant: str) -> set[frozenset[bytes]]:
             [tenant],
         ).fetchall()
     return {frozenset(hashes) for (hashes,) in rows}
+
+
+def test_an_account_is_trusted_by_its_own_certificates(
+    store: Store, dovecot: Dovecot, tmp_path: Path
+) -> None:
+    _fill(dovecot, 5, 11)
+    tenant, bundle = store.tenant(), tmp_path / "bundle.pem"
+    key = (dovecot.ca_file.parent / "key.pem").read_text()
+    bundle.write_text(f"Ours\n{dovecot.ca_file.read_text()}{key}")
+    server = (
+        "--host",
+        "localhost",
+        "--port",
+        str(dovecot.imaps_port),
+        "--username",
+        "alice",
+        "--password-stdin",
+    )
+
+    def add(*more: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        options = ("account", "add", "-t", tenant, "--email", EMAIL, *server, *more)
+        return store.cli(*options, stdin=dovecot.password("alice") + "\n", check=check)
+
+    add("--ca-file", str(bundle))
+    bundle.unlink()
+    with store.connect("postgres") as connection:
+        row = connection.execute(b"select ca_pem from email_accounts where ca_pem is not null").fetchone()
+    assert row
+    assert row[0].startswith("-----BEGIN CERTIFICATE-----")
+    assert "KEY" not in row[0]
+    assert store.json("sync", "-t", tenant, "-a", EMAIL)["stored"] == 5
+    # The account's own certificates, and not those of the settings.
+    other = make_certificate(tmp_path)
+    store.cli("sync", "-t", tenant, "-a", EMAIL, POSTROOM_CA_FILE=str(other))
+    add("--ca-file", str(other))
+    refused = store.cli("sync", "-t", tenant, "-a", EMAIL, check=False, POSTROOM_CA_FILE=str(dovecot.ca_file))
+    assert (refused.returncode, "--ca-file" in refused.stderr) == (5, True), refused.stderr
+    add()
+    store.cli("sync", "-t", tenant, "-a", EMAIL, POSTROOM_CA_FILE=str(dovecot.ca_file))
+    (tmp_path / "empty.pem").write_text("nothing")
+    for name, says in (("empty.pem", "holds no certificates"), ("missing.pem", "cannot be read")):
+        done = add("--ca-file", str(tmp_path / name), check=False)
+        assert (done.returncode, says in done.stderr) == (2, True), done.stderr

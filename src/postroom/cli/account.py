@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, cast
 from uuid import UUID
 
@@ -40,6 +41,12 @@ def add(
     ] = None,
     encryption: Annotated[str, typer.Option("--encryption", help="tls, starttls or none.")] = "tls",
     protocol: Annotated[str, typer.Option("--protocol", help="imap.")] = "imap",
+    ca_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca-file", help="Trust this server by the certificates of this PEM file alone; they are stored."
+        ),
+    ] = None,
     user: Annotated[
         UUID | None,
         typer.Option(
@@ -66,8 +73,13 @@ def add(
     )
     if not password:
         raise UsageError(reason="The password is empty. Give it on standard input with --password-stdin.")
+    from postroom.wire import tls
+
     kind = cast("Encryption", encryption)
-    made = run(_add(tenant, email, host, port or _PORTS[kind], kind, username or email, password, user))
+    ca_pem = tls.certificates_in(ca_file) if ca_file else None
+    made = run(
+        _add(tenant, email, host, port or _PORTS[kind], kind, username or email, password, user, ca_pem)
+    )
     if as_json:
         print_json({"id": str(made.id), "email_address": made.email_address})
     else:
@@ -85,6 +97,7 @@ async def _add(
     username: str,
     password: str,
     user: UUID | None,
+    ca_pem: str | None,
 ) -> Account:
     from postroom.ops.master_key import master_key
     from postroom.store import accounts, audit, changes, credentials
@@ -108,8 +121,10 @@ async def _add(
             encryption=encryption,
             username=username,
             credential_id=credential_id,
+            ca_pem=ca_pem,
         )
         after = {"hostname": host, "port": port, "encryption": encryption, "username": username}
+        after |= {"has_own_ca": True} if ca_pem else {}
         await audit.append(tx, "account.connect", "account", account.id, after=after)
         await changes.append(tx, account.id, modseq, "updated", "account", [account.id])
     return account

@@ -112,6 +112,7 @@ async def _sync(tenant: str, email: str, *, accept_empty: bool) -> Any:
             username=account.username or email,
             password=password,
             ca_file=chosen().ca_file,
+            ca_pem=account.ca_pem,
             timeout_seconds=chosen().imap_timeout_seconds,
         )
         with progress(email, unit="messages") as show:

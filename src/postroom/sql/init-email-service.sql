@@ -208,6 +208,7 @@ create table email_accounts (
   encryption       text check (encryption in ('none', 'tls', 'starttls')),
   username         text,
   credential_id    uuid,
+  ca_pem           text,                                               -- certificates to trust its server by
   is_sync_enabled  boolean not null default true,
   sync_interval    integer not null default 300 check (sync_interval > 0),
   last_sync_at     bigint,
@@ -1247,8 +1248,8 @@ grant select on email_tenants, email_accounts, email_folders, email_messages, em
   email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log,
   email_audit_heads, email_holds, email_held_messages, email_purged_uids to email_service;
 grant insert on email_accounts, email_folders, email_credentials, email_outbox, email_changes to email_service;
-grant update (account_name, hostname, port, encryption, username, credential_id, is_sync_enabled, sync_interval,
-  is_enabled, modseq, is_deleted, deleted_at, updated_at) on email_accounts to email_service;
+grant update (account_name, hostname, port, encryption, username, credential_id, ca_pem, is_sync_enabled,
+  sync_interval, is_enabled, modseq, is_deleted, deleted_at, updated_at) on email_accounts to email_service;
 grant update (is_read, is_flagged, is_deleted, deleted_at, updated_at) on email_messages to email_service;
 grant update (flags, keywords, updated_at) on email_placements to email_service;
 grant update (state, not_before, updated_at) on email_outbox to email_service;
@@ -1261,7 +1262,7 @@ grant select, insert on email_accounts, email_folders, email_messages, email_pla
 grant select on email_tenants, email_audit_log, email_audit_heads to email_worker;
 grant select, insert on email_purged_uids, email_holds, email_held_messages to email_worker;
 grant update (released_at) on email_holds to email_worker;
-grant update (account_name, protocol, hostname, port, encryption, username, credential_id, is_sync_enabled,
+grant update (account_name, protocol, hostname, port, encryption, username, credential_id, ca_pem, is_sync_enabled,
   sync_interval, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted, deleted_at, updated_at)
   on email_accounts to email_worker;
 grant update (name, wire_name, type, sync_token, uidvalidity, uidnext, highestmodseq, is_selectable, is_deleted,

@@ -56,6 +56,7 @@ async def connect(
     encryption: Encryption,
     username: str,
     credential_id: CredentialId,
+    ca_pem: str | None = None,
 ) -> None:
     """Say where the account's mailbox is and how to get in."""
     await tx.run(
@@ -67,6 +68,7 @@ async def connect(
         encryption=encryption,
         username=username,
         credential_id=credential_id,
+        ca_pem=ca_pem,
         at=now_ms(),
     )
 

@@ -35,6 +35,7 @@ class ImapSource:
         username: str,
         password: str,
         ca_file: Path | None = None,
+        ca_pem: str | None = None,
         timeout_seconds: float = 60.0,
         batch_messages: int = 150,
         batch_bytes: int = 16 * 2**20,
@@ -42,7 +43,7 @@ class ImapSource:
         self._host, self._port = host, port
         self._encryption: Encryption = encryption
         self._username, self._password = username, password
-        self._ca_file = ca_file
+        self._ca_file, self._ca_pem = ca_file, ca_pem
         self._timeout_seconds = timeout_seconds
         self._batch_messages, self._batch_bytes = batch_messages, batch_bytes
         self._link: ImapConnection | None = None
@@ -130,6 +131,7 @@ class ImapSource:
             port=self._port,
             encryption=self._encryption,
             ca_file=self._ca_file,
+            ca_pem=self._ca_pem,
             timeout_seconds=self._timeout_seconds,
         )
         imap_login.sign_in(self._link, username=self._username, password=self._password)

@@ -62,7 +62,7 @@ class ImapConnection:
         """Whether a further command can be sent."""
         return not self._file.closed
 
-    def secure(self, ca_file: Path | None) -> None:
+    def secure(self, ca_file: Path | None, ca_pem: str | None = None) -> None:
         """Go on under TLS; what the server said before is forgotten (RFC 9051 6.2.1)."""
         if self._has_unread_bytes():
             self.abandon()
@@ -71,7 +71,9 @@ class ImapConnection:
             )
         self._file.close()
         self.capabilities = frozenset()
-        self._socket = tls.secure(self._socket, host=self._host, ca_file=ca_file, where=self.where)
+        self._socket = tls.secure(
+            self._socket, host=self._host, ca_file=ca_file, ca_pem=ca_pem, where=self.where
+        )
         self._file = _reader(self._socket)
 
     def greeting(self) -> bytes:

@@ -16,16 +16,22 @@ _PASSING = (b"UNAVAILABLE", b"INUSE", b"LIMIT", b"SERVERBUG")
 
 
 def connect(
-    *, host: str, port: int, encryption: Encryption, ca_file: Path | None, timeout_seconds: float
+    *,
+    host: str,
+    port: int,
+    encryption: Encryption,
+    ca_file: Path | None,
+    ca_pem: str | None = None,
+    timeout_seconds: float,
 ) -> ImapConnection:
     """A connection before sign-in, under the encryption asked for, which is never given up in silence."""
     connection = ImapConnection(where=f"{host}:{port}", host=host, port=port, timeout_seconds=timeout_seconds)
     try:
         if encryption == "tls":
-            connection.secure(ca_file)
+            connection.secure(ca_file, ca_pem)
         greeting = connection.greeting()
         if encryption == "starttls":
-            _start_tls(connection, greeting, ca_file)
+            _start_tls(connection, greeting, ca_file, ca_pem)
         if greeting == b"PREAUTH":
             raise ServerMisbehaved(where=connection.where, reason="it let us in before we said who we are")
     except BaseException:
@@ -34,7 +40,7 @@ def connect(
     return connection
 
 
-def _start_tls(connection: ImapConnection, greeting: bytes, ca_file: Path | None) -> None:
+def _start_tls(connection: ImapConnection, greeting: bytes, ca_file: Path | None, ca_pem: str | None) -> None:
     """RFC 9051 6.2.1. PREAUTH rules the command out: an attacker could keep us in plain text that way."""
     _know_capabilities(connection)
     if greeting == b"PREAUTH" or "STARTTLS" not in connection.capabilities:
@@ -43,7 +49,7 @@ def _start_tls(connection: ImapConnection, greeting: bytes, ca_file: Path | None
         connection.run(b"STARTTLS")
     except CommandRefused as refusal:
         _no_tls(connection, f"the server refused STARTTLS ({refusal.text})")
-    connection.secure(ca_file)
+    connection.secure(ca_file, ca_pem)
 
 
 def _no_tls(connection: ImapConnection, reason: str) -> NoReturn:

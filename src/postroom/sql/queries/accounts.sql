@@ -54,7 +54,7 @@ for update
 -- name: connect
 update email_accounts
 set protocol = %(protocol)s, hostname = %(hostname)s, port = %(port)s, encryption = %(encryption)s,
-  username = %(username)s, credential_id = %(credential_id)s, last_error = null, updated_at = %(at)s
+  username = %(username)s, credential_id = %(credential_id)s, ca_pem = %(ca_pem)s, last_error = null, updated_at = %(at)s
 where tenant_id = %(tenant_id)s
   and id = %(account_id)s
 
