@@ -42,21 +42,21 @@ def list_(
         print_json(page)
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
     console = Console(highlight=False)
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for heading in ("when", "who", "what", "of", "before", "after"):
-        table.add_column(heading, overflow="fold")
     for each in page["items"]:
-        who = each["actor_role"] + "".join(
-            f" {each[name]}" for name in ("user_id", "api_key_id") if each[name]
-        )
-        what = f"{each['object_type']} {each['object_id'] or ''}".strip()
-        table.add_row(
-            each["at"], who, each["action"], what, *(_short(each[name]) for name in ("before", "after"))
-        )
-    console.print(table if page["items"] else "Nothing was done yet.")
+        who = " ".join(str(each[name]) for name in ("actor_role", "user_id", "api_key_id") if each[name])
+        line = Text(f"{each['at'][:19].replace('T', ' ')}  ", style="dim")
+        line.append(each["action"], style="bold")
+        line.append(f"  {each['object_type']} {each['object_id'] or ''}".rstrip())
+        line.append(f"  by {who}", style="dim")
+        console.print(line, soft_wrap=True)
+        changed = " → ".join(_short(each[name]) for name in ("before", "after") if each[name] is not None)
+        if changed:
+            console.print(Text(f"    {changed}"), soft_wrap=True)
+    if not page["items"]:
+        console.print("Nothing was done yet.")
     if page["next"]:
         console.print(f"More: --cursor {page['next']}", style="dim")
 
@@ -298,9 +298,13 @@ def _position(cursor: str | None) -> tuple[int, UUID] | None:
         ) from error
 
 
-def _short(value: Any) -> str:
-    text = "" if value is None else orjson.dumps(value).decode()
-    return text if len(text) <= 100 else f"{text[:99]}…"
+def _short(value: dict[str, Any]) -> str:
+    """For people: a long list by how many it has."""
+    told = {
+        name: f"{len(each):,} of them" if isinstance(each, list) and len(each) > 3 else each
+        for name, each in value.items()
+    }
+    return ", ".join(f"{name}: {orjson.dumps(each).decode()}" for name, each in told.items())
 
 
 def _time(at_ms: int) -> str:

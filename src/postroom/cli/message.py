@@ -14,6 +14,7 @@ from postroom.cli.frame import (
     TenantOption,
     app,
     chosen,
+    local_zone,
     print_json,
     progress,
     run,
@@ -116,13 +117,12 @@ def deleted(
     if as_json:
         print_json(page)
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("deleted", "by", "from", "subject", "id", box=None, header_style="dim")
     for each in page["items"]:
-        table.add_row(each["deleted_at"][:16], each["by"], each["from"], each["subject"], each["id"])
-    Console(highlight=False, markup=False).print(table if page["items"] else "Nothing is deleted.")
+        day = datetime.fromisoformat(each["deleted_at"]).astimezone(local_zone())
+        typer.echo(f"{day:%Y-%m-%d %H:%M}  {each['subject'] or '(no subject)'}  {each['from']}")
+        typer.echo(f"                  {each['id']}  deleted by the {each['by']}")
+    if not page["items"]:
+        typer.echo("Nothing is deleted.")
     if page["next"]:
         typer.echo(f"More: --cursor {page['next']}")
 
