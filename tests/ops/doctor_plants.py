@@ -75,7 +75,9 @@ PLANTS = (
         ),
         leftovers=("drop function count_all()",),
     ),
-    Plant(check="role-power", says=("email_service", "bypassrls"), harm=("alter role email_service bypassrls",)),
+    Plant(
+        check="role-power", says=("email_service", "bypassrls"), harm=("alter role email_service bypassrls",)
+    ),
     Plant(check="role-power", says=("email_search", "login"), harm=("alter role email_search login",)),
     Plant(
         check="role-membership",
@@ -100,7 +102,10 @@ PLANTS = (
     Plant(
         check="object-making",
         says=("email_service", "temporary"),
-        harm=("grant temporary on database email_service to public", "grant create on schema public to email_service"),
+        harm=(
+            "grant temporary on database email_service to public",
+            "grant create on schema public to email_service",
+        ),
     ),
     Plant(
         check="table-owner",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.ops.doctor_plants import PLANTS
-from tests.support.doctoring import Plant, examined, findings, names_and_mends, run_statements, type_in
+from tests.support.doctoring import Plant, names_and_mends
 from tests.support.majors import MAJORS, programs_of
 from tests.support.site import Store, running_store
 

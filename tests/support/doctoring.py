@@ -70,5 +70,3 @@ def names_and_mends(store: Store, plant: Plant) -> None:
         assert findings(store, plant.check) == []
     finally:
         run_statements(store, plant.leftovers)
-
-

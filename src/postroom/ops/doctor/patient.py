@@ -16,6 +16,7 @@ from postroom import sql
 from postroom.model import Query
 from postroom.ops.doctor.finding import NotPossibleError
 from postroom.ops.home import Home
+from postroom.ops.postmaster import find_postmaster, programs_of
 from postroom.ops.provision import Site
 from postroom.settings import Settings
 
@@ -70,6 +71,14 @@ class Patient:
     def data(self) -> Path | None:
         """The data folder, if it can be on this machine only."""
         return self.home.data if self.home else None
+
+    def program(self, name: str) -> Path:
+        """One of the programs of the embedded server. Raises NotPossibleError where they cannot be told."""
+        running = find_postmaster(self.home.data) if self.home else None
+        folder = programs_of(running) if running else None
+        if folder is None:
+            raise NotPossibleError("the programs of the server are not to be found")
+        return folder / name
 
     def restart(self) -> str:
         """The command that starts the server again."""

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address
 
-from postroom.ops.binaries import find_binaries
 from postroom.ops.doctor.finding import Check, Finding, NotPossibleError, Severity
 from postroom.ops.doctor.patient import QUERIES, Patient, identifier, psql
+from postroom.ops.making import last_words
 from postroom.ops.server_user import server_user
 
 _SKEW = timedelta(seconds=5)
@@ -36,7 +36,8 @@ def waiting_settings(patient: Patient) -> Iterator[Finding]:
 
 def wrong_settings(patient: Patient) -> Iterator[Finding]:
     patient.as_superuser()
-    for row in patient.rows(QUERIES.wrong_settings):
+    rows = patient.rows(QUERIES.wrong_settings)
+    for row in rows:
         where = f"{row['file']} line {row['line']}"
         yield Finding(
             severity=Severity.FAULT,
@@ -44,12 +45,28 @@ def wrong_settings(patient: Patient) -> Iterator[Finding]:
             why="The server runs with what it read before; it will not start again.",
             mend=f"${{EDITOR:-vi}} +{row['line']} {shlex.quote(row['file'])}",
         )
+    yield from _refused_by_the_program(patient, known=len(rows) > 0)
     for row in patient.rows(QUERIES.wrong_doors):
         yield Finding(
             severity=Severity.FAULT,
             what=f"pg_hba.conf line {row['line_number']}: {row['error']}",
             why="The server goes on with the old lines; it will not start again.",
             mend=f"${{EDITOR:-vi}} +{row['line_number']} {shlex.quote(patient.value('hba_file'))}",
+        )
+
+
+def _refused_by_the_program(patient: Patient, *, known: bool) -> Iterator[Finding]:
+    """The view calls a wrong value what it calls one that waits for a restart; the program itself does not."""
+    if known or not patient.home:
+        return
+    user = server_user(patient.home.data)
+    done = user.run([patient.program("postgres"), "-D", patient.home.data, "-C", "port"])
+    if done.returncode != 0:
+        yield Finding(
+            severity=Severity.FAULT,
+            what=f"The server's files hold what it refuses: {last_words(done.text)}",
+            why="The server runs with what it read before; it will not start again.",
+            mend=f"grep -n . {shlex.quote(str(patient.home.data / 'extra.conf'))}  # and mend the line",
         )
 
 
@@ -80,9 +97,8 @@ def _enable_checksums(patient: Patient) -> str:
         return (
             'pg_checksums --enable --pgdata="$PGDATA"  # with the server stopped; a provider does it for you'
         )
-    programs = find_binaries(patient.settings.postgres_bin, major=patient.admin.info.server_version // 10000)
     user = server_user(patient.home.data)
-    command = [str(programs.program("pg_checksums")), "--enable", f"--pgdata={patient.home.data}"]
+    command = [str(patient.program("pg_checksums")), "--enable", f"--pgdata={patient.home.data}"]
     if user.is_another:
         command = ["setpriv", f"--reuid={user.uid}", f"--regid={user.gid}", "--clear-groups", *command]
     return f"postroom down && {shlex.join(command)} && postroom up --detach"
