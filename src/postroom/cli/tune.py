@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from postroom.ops.tuning.tune import Tuning, Wanted
 
 _UNITS = {"MB": 2**20, "GB": 2**30, "TB": 2**40}
+_WIDTH = 120
 _DISKS = {"ssd": False, "hdd": True}
 
 
@@ -66,16 +68,16 @@ def tune(
 
 
 def _wanted(profile: str | None, memory: str | None, cpus: int | None, disk: str | None) -> Wanted:
-    from postroom.ops.tuning.profiles import PROFILES
+    from postroom.ops.tuning.profiles import PROFILES, Profile
     from postroom.ops.tuning.tune import Wanted
 
-    known = next((each for each in PROFILES if each == profile), None)
-    if profile is not None and known is None:
+    known: dict[str, Profile] = {each: each for each in PROFILES}
+    if profile is not None and profile not in known:
         raise UsageError(reason=f"There is no profile {profile!r}; there are {', '.join(PROFILES)}.")
     if disk is not None and disk not in _DISKS:
         raise UsageError(reason=f"{disk!r} is no kind of disk; write ssd or hdd.")
     return Wanted(
-        profile=known,
+        profile=known.get(profile or ""),
         memory_bytes=_bytes(memory) if memory is not None else None,
         cpus=cpus,
         is_rotational=_DISKS[disk] if disk else None,
@@ -127,11 +129,11 @@ def _show(tuning: Tuning) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
-    console.print(f"Profile {tuning.profile} for {_machine(tuning)}", markup=False)
-    table = Table(
-        "setting", "now", "proposed", "restart", "why", box=None, header_style="dim", padding=(0, 2, 0, 0)
-    )
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False)
+    console.print(f"Profile {tuning.profile} for {_machine(tuning)}", markup=False, soft_wrap=True)
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    for name in ("setting", "now", "proposed", "restart", "why"):
+        table.add_column(name, no_wrap=name != "why")
     for each in tuning.changes:
         proposed = each.proposed if each.differs else "the same"
         table.add_row(
@@ -179,7 +181,8 @@ def _outcome(tuning: Tuning) -> list[str]:
     lines.append("Written.")
     if tuning.waiting:
         names = ", ".join(tuning.waiting)
-        lines.append(f"Waiting for a restart (postroom down && postroom up --detach): {names}")
+        how = "yours to do" if chosen().database_url else "postroom down && postroom up --detach"
+        lines.append(f"Waiting for a restart ({how}): {names}")
     lines += [
         f"{row['name']} stays {row['setting']}: {row['file']} line {row['line']} comes later."
         for row in tuning.overruled

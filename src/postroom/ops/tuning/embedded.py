@@ -73,7 +73,7 @@ def _refuse_what_does_not_start(home: Home, text: str) -> None:
         )
     user = server_user(home.data)
     with _copy_of_the_files(home, user, text) as folder:
-        done = user.run([programs / "postgres", "--check", "-D", folder, "-c", "data_directory="])
+        done = user.run([programs / "postgres", "--check", "-D", folder])
     if done.returncode != 0:
         raise ClusterError(
             reason=f"The server would not start with these settings: {last_words(done.text)}.",
@@ -90,6 +90,9 @@ def _copy_of_the_files(home: Home, user: ServerUser, text: str) -> Iterator[Path
                 shutil.copyfile(home.data / name, folder / name)
         shutil.copyfile(home.data / "PG_VERSION", folder / "PG_VERSION")
         (folder / TUNED).write_text(text)
+        for each in home.data.iterdir():
+            if each.is_dir():
+                (folder / each.name).mkdir()  # empty, for the program to find what it looks for
         for path in (*folder.iterdir(), folder):
             user.own(path)
         yield folder

@@ -75,12 +75,12 @@ def _memory(profile: Profile, machine: Machine, connections: int) -> Iterator[Pr
     share = {"production": 0.25, "high-throughput": 0.25, "read-heavy": 0.35, "small": 0.125}[profile]
     buffers = _between(128 * MB, memory * share, 1 * GB if profile == "small" else 16 * GB)
     buffers = min(buffers, max(32 * MB, memory // 4)) if memory < GB else buffers
-    yield Proposal("shared_buffers", _size(buffers), f"{share:.0%} of {_size(memory)}")
+    yield Proposal("shared_buffers", _size(buffers), f"{share * 100:.4g} % of {memory / GB:.1f} GB")
     cached = memory * (0.5 if profile == "small" else 0.75)
     yield Proposal(
         "effective_cache_size",
         _size(cached),
-        "what the system caches as well; the planner's guess, no memory is taken",
+        "what the system caches as well; a guess for the planner",
     )
     sorts = {"production": 3, "high-throughput": 4, "read-heavy": 2, "small": 6}[profile]
     work = _between(1310 * KB, (memory - buffers) / 2 / connections / sorts, 64 * MB)
@@ -100,6 +100,7 @@ def _log(profile: Profile, machine: Machine) -> Iterator[Proposal]:
     wanted = {"production": 4, "high-throughput": 16, "read-heavy": 4, "small": 1}[profile] * GB
     room = machine.free_bytes
     most = wanted if room is None else int(_between(256 * MB, room / 5, wanted))
+    most = most // GB * GB or most
     why = "fewer checkpoints" if most == wanted else "a fifth of the space that is free"
     yield Proposal("max_wal_size", _size(most), why)
     least = min(80 * MB if profile == "small" else GB, most // 4)
@@ -151,8 +152,10 @@ def _between(least: float, wanted: float, most: float) -> int:
 
 
 def _size(size_bytes: float) -> str:
-    """In the largest unit that loses less than a percent: the server takes no fractions in its files of old."""
-    for unit, name in ((GB, "GB"), (MB, "MB")):
-        if size_bytes >= unit and (size_bytes // unit) * unit >= size_bytes * 0.99:
-            return f"{int(size_bytes // unit)}{name}"
-    return f"{int(size_bytes // MB)}MB" if size_bytes >= 16 * MB else f"{int(size_bytes // KB)}kB"
+    """Rounded down, so that a machine gives the same answer tomorrow."""
+    if size_bytes >= GB:
+        quarters = int(size_bytes * 4 // GB)
+        return f"{quarters // 4}GB" if quarters % 4 == 0 else f"{quarters * 256}MB"
+    if size_bytes >= 16 * MB:
+        return f"{int(size_bytes // MB)}MB"
+    return f"{int(size_bytes // KB)}kB"

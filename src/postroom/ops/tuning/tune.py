@@ -96,6 +96,10 @@ def _machine(settings: Settings, wanted: Wanted) -> Machine:
             reason="The server's machine cannot be seen from here: say what it has with --memory 8GB --cpus 4."
         )
     machine = read_machine(Home(settings.home).data)
+    if here and wanted.memory_bytes and wanted.memory_bytes > machine.memory_bytes:
+        raise UsageError(
+            reason=f"--memory is more than the {machine.memory_bytes >> 20:,} MB that this machine has."
+        )
     if settings.database_url:
         machine = replace(machine, free_bytes=None, is_rotational=None, shared_memory_bytes=None)
     if wanted.memory_bytes:
