@@ -30,7 +30,7 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = {users}
-pool_mode = transaction
+pool_mode = {mode}
 default_pool_size = {size}
 max_client_conn = 100
 """
@@ -50,7 +50,9 @@ class Bouncer:
 
 
 @contextmanager
-def running_bouncer(server: str, passwords: Mapping[str, str], *, size: int = 1) -> Iterator[Bouncer]:
+def running_bouncer(
+    server: str, passwords: Mapping[str, str], *, size: int = 1, mode: str = "transaction"
+) -> Iterator[Bouncer]:
     """`server` is any URL of it; `size` is how many connections each login has to each database."""
     require(_PROGRAM.exists(), "there is no PgBouncer: apt-get install pgbouncer")
     where = urlsplit(server)
@@ -60,7 +62,7 @@ def running_bouncer(server: str, passwords: Mapping[str, str], *, size: int = 1)
     users.write_text("".join(f'"{name}" "{password}"\n' for name, password in passwords.items()))
     configuration.write_text(
         _CONFIGURATION.format(
-            host=where.hostname, server_port=where.port, port=bouncer.port, users=users, size=size
+            host=where.hostname, server_port=where.port, port=bouncer.port, users=users, size=size, mode=mode
         )
     )
     _hand_over(place, users, configuration)

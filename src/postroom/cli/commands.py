@@ -5,6 +5,7 @@ from postroom.cli import (
     audit,
     bring,
     database,
+    doctor,
     find,
     hold,
     message,
@@ -13,6 +14,7 @@ from postroom.cli import (
     take,
     tenant,
     tenant_life,
+    tune,
 )
 from postroom.cli.frame import app
 
@@ -22,6 +24,7 @@ __all__ = [
     "audit",
     "bring",
     "database",
+    "doctor",
     "find",
     "hold",
     "message",
@@ -30,4 +33,5 @@ __all__ = [
     "take",
     "tenant",
     "tenant_life",
+    "tune",
 ]

@@ -52,7 +52,10 @@ def configuration(binaries: Binaries, *, port: int, sockets: Path) -> str:
     )
 
 
-_MORE = "include_if_exists = 'extra.conf'\n"
+TUNED = "tuned.conf"
+"""What `postroom tune` has chosen for the machine."""
+
+_MORE = f"include_if_exists = '{TUNED}'\ninclude_if_exists = 'extra.conf'\n"
 
 
 def _quoted(value: str) -> str:

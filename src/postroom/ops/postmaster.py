@@ -27,6 +27,15 @@ def find_postmaster(data: Path) -> Postmaster | None:
     return found if found and _lives(found.pid, data) else None
 
 
+def programs_of(running: Postmaster) -> Path | None:
+    """The folder of the programs that a server was started from; None where the system does not tell."""
+    try:
+        program = Path(f"/proc/{running.pid}/exe").readlink()
+    except OSError:
+        return None
+    return program.parent if program.exists() else None
+
+
 def last_postmaster(data: Path) -> Postmaster | None:
     """The server that wrote the pid file, which may have been killed long since."""
     try:

@@ -1,0 +1,1 @@
+"""What is wrong with the database, why it matters, and the command that mends it."""

@@ -1,0 +1,106 @@
+"""The mail itself: counters that add up, bytes for every row, a row for all bytes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+from postroom.blobs.facade import GRACE_SECONDS
+from postroom.blobs.local import LocalShelf
+from postroom.ops.doctor.finding import Check, Finding, NotPossibleError, Severity
+from postroom.ops.doctor.patient import QUERIES, Patient, psql
+
+_COUNTED = """update email_folders f set total_count = c.total, unread_count = c.unread
+from (select f.id, count(p.message_id) as total, count(p.message_id) filter (where not p.is_read) as unread
+from email_folders f left join email_placements p
+on p.tenant_id = f.tenant_id and p.folder_id = f.id and p.vanished_at is null
+where f.tenant_id = '{tenant}' group by f.id) c
+where f.tenant_id = '{tenant}' and f.id = c.id and (f.total_count, f.unread_count) is distinct from (c.total, c.unread)"""
+_UNNEEDED = """delete from email_blobs b where b.tenant_id = '{tenant}' and b.created_at < {before}
+and not exists (select from email_messages m where m.tenant_id = b.tenant_id and m.raw_blob = b.sha256)
+and not exists (select from email_attachments a where a.tenant_id = b.tenant_id and a.blob_hash = b.sha256)
+and not exists (select from email_quarantine q where q.tenant_id = b.tenant_id and q.raw_blob = b.sha256)"""
+_MOST_NAMED = 20
+
+
+def counters(patient: Patient) -> Iterator[Finding]:
+    for row in patient.rows_of_all_tenants(QUERIES.wrong_counters):
+        yield Finding(
+            severity=Severity.WARNING,
+            what=f"{row['folders']} folders of {row['tenant']} count wrongly, such as {row['example']}",
+            why="People see mail that is not there, or miss some that is.",
+            mend=_as_tenant(row["tenant_id"], _COUNTED.format(tenant=row["tenant_id"])),
+        )
+
+
+def unneeded_blobs(patient: Patient) -> Iterator[Finding]:
+    before = _milliseconds(patient)
+    for row in patient.rows_of_all_tenants(QUERIES.unneeded_blobs, before=before):
+        yield Finding(
+            severity=Severity.NOTE,
+            what=f"{row['blobs']:,} blobs of {row['tenant']} belong to no mail and take {row['bytes'] >> 10:,} KB",
+            why="Nobody can read them, and they are in every backup.",
+            mend=_as_tenant(row["tenant_id"], _UNNEEDED.format(tenant=row["tenant_id"], before=before)),
+        )
+
+
+def hollow_blobs(patient: Patient) -> Iterator[Finding]:
+    for row in patient.rows_of_all_tenants(QUERIES.hollow_blobs):
+        yield Finding(
+            severity=Severity.FAULT,
+            what=f"{row['blobs']:,} blobs of {row['tenant']} are not whole in the database, such as {row['example']}",
+            why="The mail and attachments made of them cannot be read.",
+            mend=f"postroom export --help  # save what can be read, then restore from a backup that has blob {row['example']}",
+        )
+
+
+def local_objects(patient: Patient) -> Iterator[Finding]:
+    for tenant in patient.rows_of_all_tenants(QUERIES.tenants_with_objects):
+        rows = patient.rows_of_all_tenants(QUERIES.objects, tenant_id=tenant["tenant_id"])
+        named = {row["storage_path"] for row in rows}
+        if missing := sorted(path for path in named if not Path(path).exists()):
+            yield Finding(
+                severity=Severity.FAULT,
+                what=f"{len(missing):,} files of {tenant['tenant']} are missing, such as {missing[0]}",
+                why="The mail and attachments made of them cannot be read.",
+                mend=f"cp -a BACKUP/{shlex.quote(missing[0].lstrip('/'))} {shlex.quote(missing[0])}  # from a backup, each of them",
+            )
+        yield from _files_without_rows(patient, tenant["tenant_id"], tenant["tenant"], named)
+    if patient.settings.blob_store.startswith("s3:"):
+        raise NotPossibleError("the objects in S3 are not compared with their rows")
+
+
+def _files_without_rows(patient: Patient, tenant_id: UUID, tenant: str, named: set[str]) -> Iterator[Finding]:
+    kind, _, folder = patient.settings.blob_store.partition(":")
+    if kind != "local":
+        return
+    shelf = LocalShelf(Path(folder).expanduser().absolute())
+    paths = (f"{shelf.root}/{path}" for path in shelf.older(str(tenant_id), GRACE_SECONDS))
+    if strange := sorted(path for path in paths if path not in named):
+        first = shlex.join(strange[:_MOST_NAMED])
+        yield Finding(
+            severity=Severity.NOTE,
+            what=f"{len(strange):,} files of {tenant} belong to no row, such as {strange[0]}",
+            why="A program was killed before it could write the row; nobody can read them.",
+            mend=f"rm -- {first}{'  # and so on' if len(strange) > _MOST_NAMED else ''}",
+        )
+
+
+def _as_tenant(tenant_id: UUID, statement: str) -> str:
+    """The administrator may be bound by row security, as on a managed server."""
+    return psql(f"set app.current_tenant_id = '{tenant_id}'", " ".join(statement.split()))
+
+
+def _milliseconds(patient: Patient) -> int:
+    return int((patient.now() - timedelta(seconds=GRACE_SECONDS)).timestamp() * 1000)
+
+
+CHECKS = (
+    Check("folder-counters", counters),
+    Check("blob-without-mail", unneeded_blobs),
+    Check("blob-not-whole", hollow_blobs),
+    Check("blob-files", local_objects),
+)

@@ -1,0 +1,1 @@
+"""What the server's settings should be on this machine, and how they come to hold."""

@@ -1,0 +1,38 @@
+"""Doctor: every fault that is planted is named, and gone after the command that was printed; a healthy server is silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.ops.doctor_plants import PLANTS
+from tests.support.doctoring import Plant, names_and_mends
+from tests.support.majors import MAJORS, programs_of
+from tests.support.site import Store, running_store
+
+
+def fill(store: Store, folder: Path) -> None:
+    """One tenant with mail."""
+    tenant = store.tenant()
+    store.cli("sample", str(folder / "sample"))
+    store.cli("import", "-t", tenant, "-a", "ada@example.org", str(folder / "sample"))
+
+
+@pytest.fixture(scope="module", params=MAJORS)
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with running_store(POSTROOM_POSTGRES_BIN=str(programs_of(request.param))) as store:
+        fill(store, tmp_path_factory.mktemp("mail"))
+        yield store
+
+
+def test_a_healthy_server_with_mail_is_passed_over_in_silence(server: Store) -> None:
+    done = server.cli("doctor")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert server.json("doctor") == {"worst": None, "findings": [], "not_checked": []}
+
+
+@pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)
+def test_a_fault_is_named_and_the_printed_command_mends_it(server: Store, plant: Plant) -> None:
+    names_and_mends(server, plant)
