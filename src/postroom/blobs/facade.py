@@ -84,9 +84,7 @@ class Blobs:
                 pieces = [piece async for piece in self._chunks(tx, blob, rows[sha256]["data"])]
                 found[sha256] = b"".join(pieces)
                 if hashlib.sha256(found[sha256]).digest() != sha256:
-                    raise BlobDamaged(
-                        sha256=sha256.hex(), where=f"in {blob.storage_path or 'the database'}"
-                    )
+                    raise BlobDamaged(sha256=sha256.hex(), where=f"in {blob.storage_path or 'the database'}")
 
         is_elsewhere = any(row["storage_path"] is not None for row in rows.values())
         await asyncio.gather(*(fetch() for _ in range(_READERS if is_elsewhere else 1)))

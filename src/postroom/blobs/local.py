@@ -70,12 +70,12 @@ class LocalShelf:
             self.remove(path)
 
     def remove_folder(self, folder: str) -> None:
-        self.check()
         with self._translated():
             for parent, _, _ in os.walk(self._folder / folder, topdown=False):
                 with suppress(FileNotFoundError):
                     Path(parent).rmdir()
-            _sync_folder(self._folder)
+            if self._folder.is_dir():
+                _sync_folder(self._folder)
 
     def check(self) -> None:
         if not self._folder.is_dir():

@@ -33,14 +33,16 @@ async def arriving(shelf: Shelf | None, tenant_id: TenantId) -> AsyncIterator[No
     if shelf is None:
         yield
         return
-    paths = {path async for batch in _below(shelf, tenant_id) for path, _ in batch[:2]}
-    marker = _marker(tenant_id)
-    if paths and marker not in {path async for batch in _below(shelf, tenant_id) for path, _ in batch}:
+    marker, is_anything, is_ours = _marker(tenant_id), False, False
+    async for batch in _below(shelf, tenant_id):
+        is_anything = True
+        is_ours = is_ours or any(path == marker for path, _ in batch)
+    if is_anything and not is_ours:
         raise UsageError(
             reason=f"The blob store {shelf.root} holds objects of this tenant already: it belongs to another store. "
             "Nothing was written. Choose another place with POSTROOM_BLOB_STORE."
         )
-    if paths:
+    if is_ours:
         await clear(shelf, tenant_id)
     await asyncio.to_thread(shelf.write, marker, iter([b"An import is at work, or was killed.\n"]))
     try:

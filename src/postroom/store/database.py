@@ -42,7 +42,10 @@ class _Transaction:
 
     async def _copy_out(self, query: Query, parameters: dict[str, Any]) -> AsyncIterator[bytes]:
         with translated(query.name):
-            async with self.__connection.cursor() as cursor, cursor.copy(query.text.encode(), parameters) as copy:
+            async with (
+                self.__connection.cursor() as cursor,
+                cursor.copy(query.text.encode(), parameters) as copy,
+            ):
                 async for row in copy:
                     yield bytes(row)
 

@@ -85,9 +85,7 @@ async def blobs(tx: TenantTx, *, page: int) -> AsyncIterator[list[dict[str, Any]
 
 async def date_blobs(tx: TenantTx, created_ats: Mapping[bytes, int]) -> None:
     """Set when the bytes first came to the tenant."""
-    await tx.run(
-        QUERIES.date_blobs, sha256s=list(created_ats), created_ats=list(created_ats.values())
-    )
+    await tx.run(QUERIES.date_blobs, sha256s=list(created_ats), created_ats=list(created_ats.values()))
 
 
 async def remove_blobs(tx: TenantTx, sha256s: Sequence[bytes]) -> int:
