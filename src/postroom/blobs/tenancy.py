@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from itertools import islice
 
 from postroom.blobs.objects import Shelf, object_path
@@ -24,15 +23,11 @@ def _marker(tenant_id: TenantId) -> str:
     return f"{tenant_id}/importing"
 
 
-@asynccontextmanager
-async def arriving(shelf: Shelf | None, tenant_id: TenantId) -> AsyncIterator[None]:
-    """Inside, the tenant's objects are written and its rows committed; on an error all that was written goes.
+async def begin_arrival(shelf: Shelf, tenant_id: TenantId) -> None:
+    """Clear away what an import has left that was interrupted, and say that one is at work.
 
     Raises UsageError when there are objects of this tenant that no import has left.
     """
-    if shelf is None:
-        yield
-        return
     marker, is_anything, is_ours = _marker(tenant_id), False, False
     async for batch in _below(shelf, tenant_id):
         is_anything = True
@@ -45,12 +40,11 @@ async def arriving(shelf: Shelf | None, tenant_id: TenantId) -> AsyncIterator[No
     if is_ours:
         await clear(shelf, tenant_id)
     await asyncio.to_thread(shelf.write, marker, iter([b"An import is at work, or was killed.\n"]))
-    try:
-        yield
-    except BaseException:
-        await clear(shelf, tenant_id)
-        raise
-    await asyncio.to_thread(shelf.remove, marker)
+
+
+async def end_arrival(shelf: Shelf, tenant_id: TenantId) -> None:
+    """The rows are committed: what lies here belongs to them."""
+    await asyncio.to_thread(shelf.remove, _marker(tenant_id))
 
 
 async def clear(shelf: Shelf, tenant_id: TenantId) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from postroom.errors import StoreError, UsageError
 from postroom.model import TenantId
-from postroom.store.credentials import MasterKey, bound_to
+from postroom.store.credentials import MasterKey, binding_of
 
 _LEAST_BYTES = 12
 
@@ -33,7 +33,9 @@ class TravelKey:
     def wrap(self, wrapped: bytes, account_id: UUID, kind: str, master: MasterKey) -> bytes:
         """The key of an envelope, from under the master key to under this one. Raises StoreError."""
         try:
-            return aes_key_wrap(self._key, master.open(wrapped, bound_to(self._tenant_id, account_id, kind)))
+            return aes_key_wrap(
+                self._key, master.open(wrapped, binding_of(self._tenant_id, account_id, kind))
+            )
         except InvalidTag:
             reason = f"the credential of account {account_id} is not sealed with key {master.key_id}"
             raise StoreError(reason=f"{reason}; set POSTROOM_MASTER_KEY_FILE to the key that is") from None
@@ -42,7 +44,7 @@ class TravelKey:
         self, wrapped: bytes, ciphertext: bytes, account_id: UUID, kind: str, master: MasterKey
     ) -> bytes:
         """The same on the way in; the envelope is opened to see that it can be. Raises StoreError."""
-        binding = bound_to(self._tenant_id, account_id, kind)
+        binding = binding_of(self._tenant_id, account_id, kind)
         try:
             key = aes_key_unwrap(self._key, wrapped)
             MasterKey("", key).open(ciphertext, binding)

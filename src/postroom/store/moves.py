@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import orjson
 
-from postroom.errors import StoreError
+from postroom.errors import StoreError, UsageError
 from postroom.model import Query
 from postroom.sql import queries
 from postroom.store.database import TenantTx
@@ -69,6 +69,12 @@ async def name_of_tenant(tx: TenantTx) -> str | None:
     """The name of the transaction's tenant; None when it is not here."""
     rows = await tx.rows(QUERIES.tenant)
     return rows[0]["name"] if rows else None
+
+
+async def alone(tx: TenantTx) -> None:
+    """Until the transaction ends nobody else brings the tenant in or erases it. Raises UsageError."""
+    if not (await tx.rows(QUERIES.alone))[0]["alone"]:
+        raise UsageError(reason="This tenant is being brought in or erased just now; nothing was changed.")
 
 
 async def count(tx: TenantTx, table: Table) -> int:

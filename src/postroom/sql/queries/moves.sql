@@ -23,6 +23,10 @@ order by begun_at
 limit 1
 for update
 
+-- name: alone
+-- Whether nobody else brings this tenant in or erases it until the transaction ends.
+select pg_try_advisory_xact_lock(hashtextextended('postroom.move.' || %(tenant_id)s::text, 0)) as alone
+
 -- name: tenant
 select name
 from email_tenants
