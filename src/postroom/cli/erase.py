@@ -35,8 +35,6 @@ def erase(
         raise UsageError(
             reason=f"Nothing is erased: all mail of {name} would be gone for good. If that is meant, add --yes-erase {name}."
         )
-    if out and out.exists():
-        raise UsageError(reason=f"{out} is there already: name a path that is not. Nothing was erased.")
     if out and not out.absolute().parent.is_dir():
         raise UsageError(
             reason=f"There is no folder {out.absolute().parent} for the report. Nothing was erased."
@@ -60,8 +58,27 @@ async def _erase(name: str, out: Path | None) -> Any:
     async with owner_store() as db:
         async with db.system() as tx:
             tenant = await system.tenant_named(tx, name)
+        if out and out.exists() and not _is_about(out, tenant.id):
+            raise UsageError(reason=f"{out} is there already: name a path that is not. Nothing was erased.")
         with progress(f"erasing {name}", unit="rows") as show:
             return await erase(db, chosen(), open_site(chosen(), tell=say), tenant, out=out, report=show)
+
+
+def _is_about(path: Path, tenant_id: object) -> bool:
+    """Whether a file is the report of an erasure of this tenant, which was killed just before its end."""
+    from postroom.errors import PostroomError
+    from postroom.ops.report_file import read_report
+
+    try:
+        found = read_report(path)
+    except PostroomError:
+        return False
+    tenant = found.get("tenant")
+    return (
+        found.get("kind") == "postroom.erasure"
+        and isinstance(tenant, dict)
+        and tenant.get("id") == str(tenant_id)
+    )
 
 
 @reports.command()
