@@ -58,27 +58,26 @@ async def _erase(name: str, out: Path | None) -> Any:
     async with owner_store() as db:
         async with db.system() as tx:
             tenant = await system.tenant_named(tx, name)
-        if out and out.exists() and not _is_about(out, tenant.id):
-            raise UsageError(reason=f"{out} is there already: name a path that is not. Nothing was erased.")
+        _refuse_to_overwrite(out, tenant.id)
         with progress(f"erasing {name}", unit="rows") as show:
             return await erase(db, chosen(), open_site(chosen(), tell=say), tenant, out=out, report=show)
 
 
-def _is_about(path: Path, tenant_id: object) -> bool:
-    """Whether a file is the report of an erasure of this tenant, which was killed just before its end."""
+def _refuse_to_overwrite(path: Path | None, tenant_id: object) -> None:
+    """But for the report of an erasure of the same tenant that was killed just before its end."""
     from postroom.errors import PostroomError
     from postroom.ops.report_file import read_report
 
+    if path is None or not path.exists():
+        return
     try:
         found = read_report(path)
     except PostroomError:
-        return False
+        found = {}
     tenant = found.get("tenant")
-    return (
-        found.get("kind") == "postroom.erasure"
-        and isinstance(tenant, dict)
-        and tenant.get("id") == str(tenant_id)
-    )
+    is_ours = found.get("kind") == "postroom.erasure" and isinstance(tenant, dict)
+    if not is_ours or tenant.get("id") != str(tenant_id):
+        raise UsageError(reason=f"{path} is there already: name a path that is not. Nothing was erased.")
 
 
 @reports.command()

@@ -53,10 +53,15 @@ async def erase(
             if out:
                 _write(out, as_text(said))
     except BaseException:
-        if out:
-            out.unlink(missing_ok=True)  # it says more than is true
+        _forget(out)
         raise
     return said
+
+
+def _forget(out: Path | None) -> None:
+    """What a report says that is there is not true yet."""
+    if out:
+        out.unlink(missing_ok=True)
 
 
 def _write(out: Path, text: str) -> None:
