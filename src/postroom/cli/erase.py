@@ -74,9 +74,8 @@ def _refuse_to_overwrite(path: Path | None, tenant_id: object) -> None:
         found = read_report(path)
     except PostroomError:
         found = {}
-    tenant = found.get("tenant")
-    is_ours = found.get("kind") == "postroom.erasure" and isinstance(tenant, dict)
-    if not is_ours or tenant.get("id") != str(tenant_id):
+    tenant = found.get("tenant") if found.get("kind") == "postroom.erasure" else None
+    if not isinstance(tenant, dict) or tenant.get("id") != str(tenant_id):
         raise UsageError(reason=f"{path} is there already: name a path that is not. Nothing was erased.")
 
 
