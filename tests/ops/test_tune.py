@@ -245,6 +245,8 @@ def test_a_wish_that_cannot_be_meant_is_refused(copied: Copied, words: list[str]
 
 
 def test_the_application_cannot_tune(copied: Copied) -> None:
-    with psycopg.connect(copied.store.site.url("email_service"), autocommit=True) as connection:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute("alter system set work_mem = '5MB'")
+    with (
+        psycopg.connect(copied.store.site.url("email_service"), autocommit=True) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("alter system set work_mem = '5MB'")

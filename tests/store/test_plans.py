@@ -19,12 +19,12 @@ NOUNS = sorted(path.stem for path in Path(sql.__file__).parent.glob("queries/*.s
 OF_TENANTS = [
     query
     for noun in NOUNS
-    if noun not in ("system", "ops")
+    if noun not in ("system", "ops", "catalog")
     for query in vars(sql.queries(noun)).values()
     if query.name != SEARCH
 ]
 # Looked at as a whole on purpose: what there is of it in a tenant is what is asked for.
-WHOLE = {"folders.miscounted", "audit.months"}
+WHOLE = {"folders.miscounted", "audit.months", "moves.place_attachments", "moves.recount"}
 OF_THE_TENANT = {
     *WHOLE,
     "accounts.all_accounts",
@@ -33,6 +33,7 @@ OF_THE_TENANT = {
     "accounts.hold_all",
     "folders.system",
     "holds.open",
+    "moves.stop",
     "quarantine.open",
     "tenants.keep_deleted",
     "tenants.mine",

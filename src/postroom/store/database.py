@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 from uuid import UUID
@@ -44,6 +44,23 @@ class _Transaction:
         with translated(query.name):
             return (await self.__connection.execute(query.text.encode(), parameters or None)).rowcount
 
+    async def _copy_out(self, query: Query, parameters: dict[str, Any]) -> AsyncIterator[bytes]:
+        with translated(query.name):
+            async with (
+                self.__connection.cursor() as cursor,
+                cursor.copy(query.text.encode(), parameters) as copy,
+            ):
+                async for row in copy:
+                    yield bytes(row)
+
+    async def _copy_in(self, query: Query, rows: AsyncIterable[bytes], parameters: dict[str, Any]) -> int:
+        with translated(query.name):
+            async with self.__connection.cursor() as cursor:
+                async with cursor.copy(query.text.encode(), parameters) as copy:
+                    async for piece in rows:
+                        await copy.write(piece)
+                return cursor.rowcount
+
     @asynccontextmanager
     async def _unawaited(self) -> AsyncIterator[None]:
         with translated("a batch of statements"):
@@ -76,6 +93,14 @@ class TenantTx(_Transaction):
         """Run a statement; how many rows it touched."""
         return await self._run(query, parameters | {"tenant_id": self._tenant_id})
 
+    def copy_out(self, query: Query, /) -> AsyncIterator[bytes]:
+        """What a COPY gives, row by row, however many there are. No other statement runs until it has ended."""
+        return self._copy_out(query, {"tenant_id": self._tenant_id})
+
+    async def copy_in(self, query: Query, rows: AsyncIterable[bytes], /) -> int:
+        """Feed a COPY with pieces of any size; how many rows it took."""
+        return await self._copy_in(query, rows, {"tenant_id": self._tenant_id})
+
     @asynccontextmanager
     async def unawaited(self) -> AsyncIterator[None]:
         """Inside, `run` sends and goes on, so that the server works while the next statement is made ready.
@@ -101,7 +126,7 @@ class Database:
     def __init__(self, dsn: str, *, max_connections: int = 4, statement_timeout_seconds: int = 60) -> None:
         self._where = _where(dsn)
         # In the transaction, not the session: a pooler takes no options, and gives the session to somebody else.
-        self._begin = f"begin; set local statement_timeout = '{statement_timeout_seconds:d}s'"
+        self._limits = f"set local statement_timeout = '{statement_timeout_seconds:d}s'"
         self._pool = AsyncConnectionPool(
             dsn,
             connection_class=psycopg.AsyncConnection[dict[str, Any]],
@@ -129,15 +154,23 @@ class Database:
 
     @asynccontextmanager
     async def tenant(
-        self, tenant_id: TenantId, user_id: UserId | None = None, *, in_any_state: bool = False
+        self,
+        tenant_id: TenantId,
+        user_id: UserId | None = None,
+        *,
+        in_any_state: bool = False,
+        is_snapshot: bool = False,
     ) -> AsyncIterator[TenantTx]:
         """A transaction in which only this tenant exists. Commits at the end, rolls back on an error.
 
         With `user_id`, of the tenant only the accounts of that user and those shared with them.
+        In a snapshot nothing changes, whatever others do meanwhile, and nothing can be written.
         Raises TenantSuspended, unless it is an operator's business, which goes on `in_any_state`.
         """
+        begin = "begin isolation level repeatable read read only" if is_snapshot else "begin"
         refused_if = "" if in_any_state else _SUSPENDED
-        async with self._transaction(_set_local(tenant_id, user_id), refused_if=refused_if) as connection:
+        current = _set_local(tenant_id, user_id)
+        async with self._transaction(current, begin=begin, refused_if=refused_if) as connection:
             yield TenantTx(connection, tenant_id, user_id)
 
     @asynccontextmanager
@@ -148,10 +181,12 @@ class Database:
             yield SystemTx(connection)
 
     @asynccontextmanager
-    async def _transaction(self, tenant: str, *, refused_if: str = "") -> AsyncIterator[Connection]:
+    async def _transaction(
+        self, tenant: str, *, begin: str = "begin", refused_if: str = ""
+    ) -> AsyncIterator[Connection]:
         async with self._connection() as connection:
             with translated("begin"):
-                begun = await connection.execute(f"{self._begin}; {tenant}; {refused_if}".encode())
+                begun = await connection.execute(f"{begin}; {self._limits}; {tenant}; {refused_if}".encode())
             try:
                 if refused_if:
                     await _refuse_suspended(begun)

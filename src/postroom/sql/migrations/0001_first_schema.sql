@@ -249,8 +249,9 @@ begin
   return null;
 end $$;
 
+-- A tenant that the owner brings in comes with its shares.
 create trigger email_accounts_owned after insert on email_accounts
-  for each row execute function email_account_owned();
+  for each row when (current_user <> 'email_owner') execute function email_account_owned();
 
 -- Folders: where mail lies. The counters are kept by the triggers on email_placements and by nothing else. -------------
 
@@ -556,6 +557,19 @@ create table email_audit_heads (
   place      bigint not null,
   hash       bytea not null,
   primary key (tenant_id, month)
+);
+
+-- Moves: that a tenant came or went, for operators only. It outlives the tenant, so nothing in it names one: the key is a
+-- hash of its id, the tally holds numbers. ------------------------------------------------------------------------------
+
+create table email_moves (
+  tenant_key   bytea not null check (octet_length(tenant_key) = 32),
+  kind         text collate "C" not null check (kind in ('export', 'import', 'erase')),
+  begun_at     bigint not null,
+  finished_at  bigint,
+  actor_role   text not null default current_user,
+  tally        jsonb not null default '{}',
+  primary key (tenant_key, kind, begun_at)
 );
 
 -- The migration ledger: not tenants' data. -----------------------------------------------------------------------------
