@@ -16,7 +16,7 @@ from postroom.ops.doctor.patient import QUERIES, Patient, psql
 _COUNTED = """update email_folders f set total_count = c.total, unread_count = c.unread
 from (select f.id, count(p.message_id) as total, count(p.message_id) filter (where not p.is_read) as unread
 from email_folders f left join email_placements p
-on p.tenant_id = f.tenant_id and p.folder_id = f.id and p.vanished_at is null
+on p.tenant_id = f.tenant_id and p.folder_id = f.id and p.vanished_at is null and not p.is_hidden
 where f.tenant_id = '{tenant}' group by f.id) c
 where f.tenant_id = '{tenant}' and f.id = c.id and (f.total_count, f.unread_count) is distinct from (c.total, c.unread)"""
 _UNNEEDED = """delete from email_blobs b where b.tenant_id = '{tenant}' and b.created_at < {before}

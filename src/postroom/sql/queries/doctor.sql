@@ -447,7 +447,7 @@ join email_tenants t on t.tenant_id = f.tenant_id
 left join (
   select tenant_id, folder_id, count(*) as total, count(*) filter (where not is_read) as unread
   from email_placements
-  where vanished_at is null
+  where vanished_at is null and not is_hidden
   group by tenant_id, folder_id) p on p.tenant_id = f.tenant_id and p.folder_id = f.id
 where f.total_count <> coalesce(p.total, 0)
   or f.unread_count <> coalesce(p.unread, 0)

@@ -77,6 +77,7 @@ with truth as (
   select f.id, f.total_count, f.unread_count, count(p.uid) as total, count(p.uid) filter (where not p.is_read) as unread
   from email_folders f
   left join email_placements p on p.tenant_id = f.tenant_id and p.folder_id = f.id and p.vanished_at is null
+    and not p.is_hidden
   where f.tenant_id = %(tenant_id)s
   group by f.tenant_id, f.id
 ), counted as (
