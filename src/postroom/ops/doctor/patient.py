@@ -67,11 +67,6 @@ class Patient:
         """The embedded server's; None where the server is somebody else's."""
         return None if self.settings.database_url else Home(self.settings.home)
 
-    @property
-    def data(self) -> Path | None:
-        """The data folder, if it can be on this machine only."""
-        return self.home.data if self.home else None
-
     def program(self, name: str) -> Path:
         """One of the programs of the embedded server. Raises NotPossibleError where they cannot be told."""
         running = find_postmaster(self.home.data) if self.home else None
