@@ -13,12 +13,14 @@ from postroom.errors import PostroomError, UsageError
 from postroom.ops.doctor import (
     contents,
     copies,
+    doors,
     indexes,
     passwords,
     pooling,
     roles,
     row_security,
     server,
+    statistics,
     upkeep,
 )
 from postroom.ops.doctor.finding import Check, Finding, NotPossibleError, Severity
@@ -32,6 +34,8 @@ CHECKS: tuple[Check, ...] = (
     *roles.CHECKS,
     *passwords.CHECKS,
     *server.CHECKS,
+    *doors.CHECKS,
+    *statistics.CHECKS,
     *copies.CHECKS,
     *upkeep.CHECKS,
     *indexes.CHECKS,

@@ -90,10 +90,17 @@ class Patient:
 
 def psql(*statements: str, role: str = "postgres", database: str = "") -> str:
     """The command that runs statements, each in a transaction of its own."""
-    words = ["postroom", "psql", "--role", role, "--", "-v", "ON_ERROR_STOP=1"]
+    words = ["postroom psql --role", role, "--"]
+    if len(statements) > 1:
+        words.append("-v ON_ERROR_STOP=1")
     if database:
-        words += ["-d", database]
-    return shlex.join([*words, *(word for each in statements for word in ("-c", each))])
+        words += ["-d", _quoted(database)]
+    return " ".join([*words, *(f"-c {_quoted(each)}" for each in statements)])
+
+
+def _quoted(word: str) -> str:
+    """For the shell, and for people: SQL is full of single quotes."""
+    return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
 
 
 def identifier(name: str) -> str:
