@@ -212,10 +212,10 @@ PLANTS = (
     ),
     Plant(
         check="never-analysed",
-        says=("unseen", "20,000"),
+        says=("unseen", "120,000"),
         harm=(
             "create table unseen (x int) with (autovacuum_enabled = off)",
-            "insert into unseen select generate_series(1, 20000)",
+            "insert into unseen select generate_series(1, 120000)",
             "select pg_stat_force_next_flush()",
             "select 1",
         ),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.ops.doctor_plants import PLANTS
-from tests.support.doctoring import Plant, names_and_mends
+from tests.support.doctoring import Plant, findings, names_and_mends
 from tests.support.majors import MAJORS, programs_of
 from tests.support.site import Store, running_store
 
@@ -31,6 +32,20 @@ def test_a_healthy_server_with_mail_is_passed_over_in_silence(server: Store) -> 
     done = server.cli("doctor")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert server.json("doctor") == {"worst": None, "findings": [], "not_checked": []}
+
+
+def test_a_server_at_work_is_passed_over_in_silence(server: Store, tmp_path: Path) -> None:
+    tenant = server.tenant()
+    server.cli("sample", str(tmp_path / "sample"), "--messages", "1500")
+    words = ("import", "-t", tenant, "-a", "ada@example.org", str(tmp_path / "sample"))
+    work = threading.Thread(target=server.cli, args=words)
+    work.start()
+    looked = 0
+    while work.is_alive() or not looked:
+        assert findings(server) == []
+        looked += 1
+    work.join()
+    assert findings(server) == []
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name)

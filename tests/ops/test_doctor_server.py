@@ -65,6 +65,15 @@ def test_the_exit_code_and_the_page_tell_how_bad_it_is(server: Store) -> None:
     assert server.cli("doctor").stdout == ""
 
 
+def test_the_commands_reach_the_store_that_was_looked_at(server: Store) -> None:
+    run_statements(server, ["alter table email_folders no force row level security"])
+    page = server.cli("--data-dir", str(server.home), "doctor", check=False, POSTROOM_HOME="/nowhere")
+    (line,) = (line.strip() for line in page.stdout.splitlines() if "alter table" in line)
+    assert line.startswith(f"postroom --data-dir {server.home} psql --role postgres -- ")
+    type_in(server, line)
+    assert findings(server, "row-security") == []
+
+
 def test_a_check_that_fails_is_a_finding_and_an_unknown_one_a_sentence(server: Store) -> None:
     run_statements(server, ["alter view pg_archiving_status rename to elsewhere"])
     (found,) = findings(server, "archive")
@@ -96,15 +105,16 @@ def test_files_with_which_the_server_would_not_start(server: Store) -> None:
         file.write("host everything\n")
     said = [each.what for each in findings(server, "configuration-file")]
     assert 'invalid value for parameter "work_mem": "plenty"' in said[0]
-    assert "pg_hba.conf line" in said[1]
+    (door,) = findings(server, "door-file")
+    assert "pg_hba.conf line" in door.what
     extra.write_text("work_mem 4MB extra\n")
     said = [each.what for each in findings(server, "configuration-file")]
     assert f"{extra} line 1" in said[0]
-    for each in findings(server, "configuration-file"):
+    for each in findings(server, "configuration-file", "door-file"):
         type_in(server, each.mend)  # opens the editor, which does nothing here
     extra.unlink()
     doors.write_text(before)
-    assert findings(server, "configuration-file") == []
+    assert findings(server, "configuration-file", "door-file") == []
 
 
 def test_a_door_without_a_password(server: Store) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from postroom.cli.frame import JsonOption, app, chosen, print_json, say
+from postroom.cli.frame import JsonOption, app, as_typed, chosen, print_json, say
 
 if TYPE_CHECKING:
     from postroom.ops.doctor.checkup import Report
@@ -53,7 +53,7 @@ def _as_json(report: Report, worst: str | None) -> dict[str, Any]:
                 "check": name,
                 "what": finding.what,
                 "why": finding.why,
-                "mend": finding.mend,
+                "mend": as_typed(finding.mend),
             }
             for name, finding in report.findings
         ],
@@ -79,5 +79,5 @@ def _show_one(console: Any, finding: Finding) -> None:
 
     name = finding.severity.name.lower()
     console.print(Text(f"{name:<8}", style=_STYLES[name]) + Text(finding.what, style="bold"))
-    console.print(Text(f"         {finding.why}"))
-    console.print(Text(f"         {finding.mend}\n", style="green"))
+    console.print(Text(f"        {finding.why}"))
+    console.print(Text(f"        {as_typed(finding.mend)}\n", style="green"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import shlex
 import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -74,6 +76,14 @@ def options(
 def chosen() -> settings.Settings:
     """The settings of this run."""
     return _chosen["settings"]
+
+
+def as_typed(commands: str) -> str:
+    """Commands of ours as they must be typed to reach the same store: with --data-dir where this run had one."""
+    if settings.load().home == chosen().home:
+        return commands
+    program = f"postroom --data-dir {shlex.quote(str(chosen().home))} "
+    return re.sub(r"(^|&& |; |\|\| )((?:\w+=\S+ )?)postroom (?=[a-z])", rf"\1\2{program}", commands)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from postroom.cli.frame import JsonOption, app, chosen, print_json, say
+from postroom.cli.frame import JsonOption, app, as_typed, chosen, print_json, say
 from postroom.errors import UsageError
 
 if TYPE_CHECKING:
@@ -175,13 +175,13 @@ def _outcome(tuning: Tuning) -> list[str]:
     if tuning.profile != "small" and tuning.machine.memory_bytes < MEANT_FOR_BYTES:
         lines.append(f"The profile {tuning.profile} is meant for 8 GB and more.")
     if not tuning.is_applied:
-        how = f"postroom tune --profile {tuning.profile} --apply"
+        how = as_typed(f"postroom tune --profile {tuning.profile} --apply")
         lines.append(f"Nothing was changed. To let it hold: {how}" if differing else "Nothing to change.")
         return lines
     lines.append("Written.")
     if tuning.waiting:
         names = ", ".join(tuning.waiting)
-        how = "yours to do" if chosen().database_url else "postroom down && postroom up --detach"
+        how = "yours to do" if chosen().database_url else as_typed("postroom down && postroom up --detach")
         lines.append(f"Waiting for a restart ({how}): {names}")
     lines += [
         f"{row['name']} stays {row['setting']}: {row['file']} line {row['line']} comes later."

@@ -13,12 +13,14 @@ from postroom.errors import PostroomError, UsageError
 from postroom.ops.doctor import (
     contents,
     copies,
+    doors,
     indexes,
     passwords,
     pooling,
     roles,
     row_security,
     server,
+    statistics,
     upkeep,
 )
 from postroom.ops.doctor.finding import Check, Finding, NotPossibleError, Severity
@@ -32,6 +34,8 @@ CHECKS: tuple[Check, ...] = (
     *roles.CHECKS,
     *passwords.CHECKS,
     *server.CHECKS,
+    *doors.CHECKS,
+    *statistics.CHECKS,
     *copies.CHECKS,
     *upkeep.CHECKS,
     *indexes.CHECKS,
@@ -66,13 +70,13 @@ def examine(
     """Make the checks, one after the other. Raises StoreError where the server cannot be asked at all."""
     report = Report()
     with translated("doctor"), connect(site.url("postgres")) as admin:
-        self_ = admin.execute(QUERIES.self.text.encode()).fetchone() or {}
+        who = admin.execute(QUERIES.self.text.encode()).fetchone() or {}
         patient = Patient(
             site=site,
             settings=settings,
             admin=admin,
-            user=self_["user"],
-            is_superuser=self_["is_superuser"],
+            user=who["user"],
+            is_superuser=who["is_superuser"],
             **({"now": now} if now else {}),
         )
         for check in checks:

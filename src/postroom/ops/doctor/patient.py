@@ -67,11 +67,6 @@ class Patient:
         """The embedded server's; None where the server is somebody else's."""
         return None if self.settings.database_url else Home(self.settings.home)
 
-    @property
-    def data(self) -> Path | None:
-        """The data folder, if it can be on this machine only."""
-        return self.home.data if self.home else None
-
     def program(self, name: str) -> Path:
         """One of the programs of the embedded server. Raises NotPossibleError where they cannot be told."""
         running = find_postmaster(self.home.data) if self.home else None
@@ -95,10 +90,17 @@ class Patient:
 
 def psql(*statements: str, role: str = "postgres", database: str = "") -> str:
     """The command that runs statements, each in a transaction of its own."""
-    words = ["postroom", "psql", "--role", role, "--", "-v", "ON_ERROR_STOP=1"]
+    words = ["postroom psql --role", role, "--"]
+    if len(statements) > 1:
+        words.append("-v ON_ERROR_STOP=1")
     if database:
-        words += ["-d", database]
-    return shlex.join([*words, *(word for each in statements for word in ("-c", each))])
+        words += ["-d", _quoted(database)]
+    return " ".join([*words, *(f"-c {_quoted(each)}" for each in statements)])
+
+
+def _quoted(word: str) -> str:
+    """For the shell, and for people: SQL is full of single quotes."""
+    return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
 
 
 def identifier(name: str) -> str:

@@ -1,13 +1,12 @@
-"""The server: its settings, its doors, its locale, its clock."""
+"""The server: its settings, its files, its locale, its clock."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
 from datetime import timedelta
-from ipaddress import ip_address
 
-from postroom.ops.doctor.finding import Check, Finding, NotPossibleError, Severity
+from postroom.ops.doctor.finding import Check, Finding, Severity
 from postroom.ops.doctor.patient import QUERIES, Patient, identifier, psql
 from postroom.ops.making import last_words
 from postroom.ops.server_user import server_user
@@ -46,13 +45,6 @@ def wrong_settings(patient: Patient) -> Iterator[Finding]:
             mend=f"${{EDITOR:-vi}} +{row['line']} {shlex.quote(row['file'])}",
         )
     yield from _refused_by_the_program(patient, known=len(rows) > 0)
-    for row in patient.rows(QUERIES.wrong_doors):
-        yield Finding(
-            severity=Severity.FAULT,
-            what=f"pg_hba.conf line {row['line_number']}: {row['error']}",
-            why="The server goes on with the old lines; it will not start again.",
-            mend=f"${{EDITOR:-vi}} +{row['line_number']} {shlex.quote(patient.value('hba_file'))}",
-        )
 
 
 def _refused_by_the_program(patient: Patient, *, known: bool) -> Iterator[Finding]:
@@ -66,7 +58,7 @@ def _refused_by_the_program(patient: Patient, *, known: bool) -> Iterator[Findin
             severity=Severity.FAULT,
             what=f"The server's files hold what it refuses: {last_words(done.text)}",
             why="The server runs with what it read before; it will not start again.",
-            mend=f"grep -n . {shlex.quote(str(patient.home.data / 'extra.conf'))}  # and mend the line",
+            mend=f"cd {shlex.quote(str(patient.home.data))} && grep -sn . extra.conf postgresql.auto.conf  # and mend the line",
         )
 
 
@@ -145,81 +137,6 @@ def clock(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def encryption(patient: Patient) -> Iterator[Finding]:
-    if patient.value("ssl") == "on":
-        return
-    listening = patient.value("listen_addresses")
-    if patient.is_superuser and (found := patient.rows(QUERIES.addresses_in_files)):
-        listening += "," + found[0]["setting"]
-    public = [name for name in map(str.strip, listening.split(",")) if name and not _is_local(name)]
-    (own,) = patient.rows(QUERIES.own_connection)
-    seen_from = own["client"]
-    if public or (seen_from and not _is_local(seen_from)):
-        where = ", ".join(dict.fromkeys(public)) or seen_from
-        yield Finding(
-            severity=Severity.FAULT,
-            what=f"The server is open to other machines ({where}) without TLS",
-            why="Whoever is on the way reads the mail as it goes by.",
-            mend=psql("alter system set ssl = on", "select pg_reload_conf()")
-            + "  # with server.crt and server.key in the data folder; or: alter system set listen_addresses = '127.0.0.1'",
-        )
-
-
-def _is_local(name: str) -> bool:
-    try:
-        return ip_address(name.strip('"[]')).is_loopback
-    except ValueError:
-        return name == "localhost"
-
-
-def open_doors(patient: Patient) -> Iterator[Finding]:
-    patient.as_superuser()
-    for row in patient.rows(QUERIES.open_doors):
-        is_trust = row["auth_method"] == "trust"
-        yield Finding(
-            severity=Severity.FAULT if is_trust else Severity.WARNING,
-            what=f"pg_hba.conf line {row['line_number']} lets {row['users']} into {row['databases']} from "
-            f"{row['address']} {'without a password' if is_trust else 'with a password in the clear'}",
-            why="Whoever gets to the port is in."
-            if is_trust
-            else "Whoever is on the way reads the password.",
-            mend=f"sed -i '{row['line_number']}s/{row['auth_method']}/scram-sha-256/' "
-            f"{shlex.quote(patient.value('hba_file'))} && {psql('select pg_reload_conf()')}",
-        )
-
-
-def statistics(patient: Patient) -> Iterator[Finding]:
-    (row,) = patient.rows(QUERIES.statements_extension)
-    if not row["is_offered"]:
-        raise NotPossibleError("this server does not bring pg_stat_statements along")
-    if not row["is_installed"]:
-        yield Finding(
-            severity=Severity.NOTE,
-            what="pg_stat_statements is not installed",
-            why="Nobody can tell which statements take the time: postroom db report --section slow-statements.",
-            mend=psql("create extension pg_stat_statements"),
-        )
-        return
-    for found in patient.rows(QUERIES.statements_note):
-        if "not loaded" in found["note"]:
-            yield Finding(
-                severity=Severity.NOTE,
-                what="pg_stat_statements is installed and not loaded",
-                why="Nobody can tell which statements take the time.",
-                mend=f"{psql('alter system set shared_preload_libraries = pg_stat_statements')} && {patient.restart()}",
-            )
-
-
-def readers_of_statistics(patient: Patient) -> Iterator[Finding]:
-    for row in patient.rows(QUERIES.readers_of_statements):
-        yield Finding(
-            severity=Severity.WARNING,
-            what=f"{row['readers']} may use the {row['kind'].replace('table', 'view')} {row['name']}",
-            why="It tells what other tenants ask, how often, and how many rows they have.",
-            mend=psql(f"revoke all on {row['kind']} {row['name']} from public, {row['readers']}"),
-        )
-
-
 CHECKS = (
     Check("restart-pending", waiting_settings),
     Check("configuration-file", wrong_settings),
@@ -228,8 +145,4 @@ CHECKS = (
     Check("locale", locale),
     Check("collation-version", collations),
     Check("clock", clock),
-    Check("tls", encryption),
-    Check("open-door", open_doors),
-    Check("statements-missing", statistics),
-    Check("statements-readable", readers_of_statistics),
 )

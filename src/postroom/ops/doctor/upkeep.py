@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 from postroom.ops.doctor.finding import Check, Finding, NotPossibleError, Severity
 from postroom.ops.doctor.patient import QUERIES, Patient, literal, psql
+from postroom.ops.postmaster import last_postmaster
 
 _MOST_CONNECTIONS = 0.8
 _LONG_SECONDS = 3600
@@ -86,10 +88,12 @@ def open_transactions(patient: Patient) -> Iterator[Finding]:
 
 
 def disk(patient: Patient) -> Iterator[Finding]:
-    if patient.data is None:
-        raise NotPossibleError("the server's disk is not this machine's to look at")
     (row,) = patient.rows(QUERIES.sizes)
-    for folder in (patient.data, patient.data / "pg_wal"):
+    data = Path(row["folder"])
+    running = last_postmaster(data)
+    if running is None or running.port != patient.admin.info.port:
+        raise NotPossibleError("the server's disk is not this machine's to look at")
+    for folder in (data, data / "pg_wal"):
         free = shutil.disk_usage(folder).free
         if free < max(_LITTLE_BYTES, row["largest_bytes"]):
             yield Finding(
@@ -98,7 +102,7 @@ def disk(patient: Patient) -> Iterator[Finding]:
                 why="Without space for its log the server stops."
                 if free < _NOTHING_BYTES
                 else "Rebuilding the largest table needs as much as it takes, and the log grows up to max_wal_size.",
-                mend=f"df -h {shlex.quote(str(folder))} && du -xh --max-depth=2 {shlex.quote(str(patient.data))} | sort -h | tail  # free some",
+                mend=f"df -h {shlex.quote(str(folder))} && du -xh --max-depth=2 {shlex.quote(str(data))} | sort -h | tail  # free some",
             )
             return
 

@@ -15,13 +15,7 @@ from postroom.ops.tuning.compare import QUERIES, Change
 def write_settings(connection: psycopg.Connection[Row], changes: Sequence[Change]) -> None:
     """Write what differs. The server looks at each value; when it refuses one, the others are as before."""
     names = [each.name for each in changes]
-    refused = connection.execute(QUERIES.not_allowed.text.encode(), {"names": names}).fetchall()
-    if refused:
-        known = ", ".join(row["name"] for row in refused)
-        raise UsageError(
-            reason=f"The user {connection.info.user} may not change {known}. As a superuser: grant alter system on "
-            f'parameter {known} to "{connection.info.user}"; or set them where your provider lets you.'
-        )
+    _refuse_without_rights(connection, names)
     before = _written(connection, names)
     done: list[str] = []
     for each in changes:
@@ -36,6 +30,21 @@ def write_settings(connection: psycopg.Connection[Row], changes: Sequence[Change
             reason = f"the server refused {each.name} = {each.proposed}: {error.diag.message_primary}; nothing was changed"
             raise StoreError(reason=reason) from error
         done.append(each.name)
+
+
+def _refuse_without_rights(connection: psycopg.Connection[Row], names: list[str]) -> None:
+    user = connection.info.user
+    refused = connection.execute(QUERIES.not_allowed.text.encode(), {"names": names}).fetchall()
+    rights: list[str] = []
+    if refused:
+        rights.append(
+            f'grant alter system on parameter {", ".join(row["name"] for row in refused)} to "{user}"'
+        )
+    if not (connection.execute(QUERIES.may_reload.text.encode()).fetchone() or {})["is_allowed"]:
+        rights.append(f'grant execute on function pg_reload_conf() to "{user}"')
+    if rights:
+        reason = f"The user {user} may not change the server's settings. As a superuser: {'; '.join(rights)}"
+        raise UsageError(reason=f"{reason}. Or set them where your provider lets you.")
 
 
 def _written(connection: psycopg.Connection[Row], names: list[str]) -> dict[str, str]:

@@ -56,11 +56,11 @@ def look(site: Site, settings: Settings, wanted: Wanted) -> Tuning:
     with translated("tune"), connect(site.url("postgres")) as connection:
         names = [each.name for each in proposals]
         now = connection.execute(QUERIES.settings.text.encode(), {"names": names}).fetchall()
-        standbys = connection.execute(QUERIES.standbys.text.encode()).fetchone() or {}
+        has_standbys = _has_standbys(connection)
     return Tuning(
         profile=profile,
         machine=machine,
-        changes=list(compare(proposals, now, has_standbys=standbys["has_standbys"])),
+        changes=list(compare(proposals, now, has_standbys=has_standbys)),
     )
 
 
@@ -87,6 +87,15 @@ def apply(site: Site, settings: Settings, tuning: Tuning, *, restart: bool) -> T
             waiting=_waiting(connection, tuning.changes),
             overruled=connection.execute(QUERIES.overruled.text.encode(), {"file": file}).fetchall(),
         )
+
+
+def _has_standbys(connection: psycopg.Connection[Row]) -> bool:
+    """To be on the safe side, also where this user may not see whether there are any."""
+    try:
+        row = connection.execute(QUERIES.standbys.text.encode()).fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        return True
+    return bool(row and row["has_standbys"])
 
 
 def _machine(settings: Settings, wanted: Wanted) -> Machine:

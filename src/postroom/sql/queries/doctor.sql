@@ -391,7 +391,7 @@ order by table_name
 -- Tables that have grown large and were never looked at by the planner.
 select relid::regclass::text as table_name, n_live_tup as rows
 from pg_stat_user_tables
-where n_live_tup > 10000
+where n_live_tup > 100000
   and last_analyze is null
   and last_autoanalyze is null
 order by n_live_tup desc

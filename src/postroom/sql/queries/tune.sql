@@ -21,6 +21,9 @@ where name = any (%(names)s::text[])
   and not has_parameter_privilege(current_user, name, 'alter system')
 order by name
 
+-- name: may_reload
+select has_function_privilege('pg_reload_conf()', 'execute') as is_allowed
+
 -- name: written
 -- What the server's own file holds by now. A superuser's question.
 select name, setting
