@@ -9,8 +9,6 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-import pytest
-
 from postroom.settings import Settings
 from tests.support.site import Store, home_of_its_own
 

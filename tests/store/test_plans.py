@@ -34,6 +34,7 @@ OF_THE_TENANT = {
     "folders.system",
     "holds.open",
     "moves.stop",
+    "moves.tenant",
     "quarantine.open",
     "tenants.keep_deleted",
     "tenants.mine",
@@ -44,7 +45,7 @@ _COMPARISON = re.compile(r"(?<!tenant_id) (?:=|<|>|<=|>=) ")
 
 
 def _asker(query: Query) -> str:
-    return "email_owner" if query.name.startswith("tenants.") else "email_worker"
+    return "email_owner" if query.name.startswith(("tenants.", "moves.")) else "email_worker"
 
 
 def _named(name: str) -> Query:
