@@ -11,6 +11,7 @@ PostroomError                      exit code 1
 │   ├── ConnectionFailed           6   host not found, refused, timed out, ended with a reason
 │   │   └── ConnectionDropped          ended in the middle, without a word
 │   ├── NotAMailbox
+│   ├── ArchiveRefused                 a tenant's archive that is damaged, or of another version
 │   └── ServerMisbehaved
 ├── StoreError                     7   the database or the blob store
 │   ├── DatabaseUnreachable
@@ -20,6 +21,7 @@ PostroomError                      exit code 1
 │   ├── SchemaChanged
 │   ├── BlobStoreUnreachable
 │   ├── BlobStoreFull
+│   ├── SignatureRefused               a report is not what was signed
 │   ├── BlobDamaged
 │   └── BlobMissing
 ├── ClusterError                   8   the embedded server
@@ -108,6 +110,10 @@ class NotAMailbox(SourceError):
     """{where} is not mail: {reason}. Nothing of it was stored. {mend}"""
 
 
+class ArchiveRefused(SourceError):
+    """{where} is no whole archive of a tenant that can be read here: {reason}. Nothing was written. {mend}"""
+
+
 class ServerMisbehaved(SourceError):
     """{where} broke the protocol: {reason}. What was stored until then is kept; the next run goes on from there."""
 
@@ -157,6 +163,10 @@ class BlobStoreUnreachable(StoreError):
 class BlobStoreFull(StoreError):
     """The blob store {where} has no space left. Free some space; what was stored is kept, the next run
     goes on."""
+
+
+class SignatureRefused(StoreError):
+    """The report is not to be believed: {reason}."""
 
 
 class BlobDamaged(StoreError):

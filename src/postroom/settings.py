@@ -39,6 +39,8 @@ class Settings:
     s3_endpoint: str | None = None
     master_key_file: Path | None = None
     """File with the key that protects credentials; without it `HOME/master.key`, made at first use."""
+    signing_key_file: Path | None = None
+    """File with the key that signs reports; without it `HOME/signing.key`, made at first use."""
     passwords_dir: Path | None = None
     """Folder with a file for each login whose password is given: `email_service`, `email_worker`, …"""
     service_password: str | None = field(default=None, repr=False)

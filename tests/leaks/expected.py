@@ -39,11 +39,11 @@ def called(login: str) -> str:
 MEMBERSHIPS = {("email_monitor", "pg_monitor"), ("email_tenant_login", "email_tenant_login")}
 """Which login may become, or has the rights of, which role."""
 
-NOT_OF_A_TENANT = {"email_schema_migrations"}
-"""Tables without tenant_id: what stands in them is the same for everybody."""
+NOT_OF_A_TENANT = {"email_schema_migrations", "email_moves"}
+"""Tables without tenant_id: what stands in them is the same for everybody, or for operators alone."""
 
-KEYS_WITHOUT_A_TENANT = {"email_schema_migrations_pkey", "idx_email_tenants_name"}
-"""Unique keys over all tenants. The name of a tenant is given by operators only."""
+KEYS_WITHOUT_A_TENANT = {"email_schema_migrations_pkey", "email_moves_pkey", "idx_email_tenants_name"}
+"""Unique keys over all tenants. A move is known by a hash; the name of a tenant is given by operators only."""
 
 POLICIES_FOR_ALL_TENANTS = {
     ("email_tenants", "email_owner"),  # its functions find a tenant by name

@@ -19,18 +19,19 @@ NOUNS = sorted(path.stem for path in Path(sql.__file__).parent.glob("queries/*.s
 OF_TENANTS = [
     query
     for noun in NOUNS
-    if noun not in ("system", "ops")
+    if noun not in ("system", "ops", "catalog")
     for query in vars(sql.queries(noun)).values()
     if query.name != SEARCH
 ]
 # Looked at as a whole on purpose: what there is of it in a tenant is what is asked for.
-WHOLE = {"folders.miscounted"}
+WHOLE = {"folders.miscounted", "moves.place_attachments", "moves.recount"}
 OF_THE_TENANT = {
     *WHOLE,
     "accounts.all_accounts",
     "accounts.create",
     "accounts.end_lost_syncs",
     "folders.system",
+    "moves.stop",
     "quarantine.open",
 }
 _COMPARISON = re.compile(r"(?<!tenant_id) (?:=|<|>|<=|>=) ")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from postroom.blobs.codec import Content
@@ -13,13 +14,15 @@ from postroom.blobs.objects import ObjectBlobs, Shelf, object_path
 from postroom.blobs.postgres import PostgresBlobs
 from postroom.blobs.s3 import S3Shelf
 from postroom.blobs.store import QUERIES, BlobStore, StoredBlob, stored
-from postroom.errors import BlobDamaged, BlobMissing, SettingError
+from postroom.errors import BlobDamaged, BlobMissing, BlobStoreUnreachable, SettingError
 from postroom.mime.recipe import Encoder, Places, Recipe
 from postroom.model import Transaction
 from postroom.settings import Settings
 
 GRACE_SECONDS = 60 * 60
 """Objects younger than this are never swept."""
+_READERS = 8
+"""Objects read at the same time."""
 
 
 def _now() -> int:
@@ -64,6 +67,29 @@ class Blobs:
         """The bytes at once, for what is known to be small."""
         return b"".join([piece async for piece in self.read(tx, sha256)])
 
+    async def read_many(self, tx: Transaction, sha256s: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The bytes of several small blobs; those that lie elsewhere are fetched side by side.
+
+        Raises BlobMissing or BlobDamaged.
+        """
+        rows = {bytes(row["sha256"]): row for row in await tx.rows(QUERIES.get_many, sha256s=list(sha256s))}
+        waiting, found = list(sha256s), dict[bytes, bytes]()
+
+        async def fetch() -> None:
+            while waiting:
+                sha256 = waiting.pop()
+                if sha256 not in rows:
+                    raise BlobMissing(sha256=sha256.hex(), storage="blob")
+                blob = stored(rows[sha256])
+                pieces = [piece async for piece in self._chunks(tx, blob, rows[sha256]["data"])]
+                found[sha256] = b"".join(pieces)
+                if hashlib.sha256(found[sha256]).digest() != sha256:
+                    raise BlobDamaged(sha256=sha256.hex(), where=f"in {blob.storage_path or 'the database'}")
+
+        is_elsewhere = any(row["storage_path"] is not None for row in rows.values())
+        await asyncio.gather(*(fetch() for _ in range(_READERS if is_elsewhere else 1)))
+        return found
+
     async def message(
         self, tx: Transaction, sha256: bytes, skeleton: bytes, recipe: Recipe | None
     ) -> AsyncIterator[bytes]:
@@ -81,6 +107,26 @@ class Blobs:
     async def sweep(self, tx: Transaction, *, older_than_seconds: int = GRACE_SECONDS) -> int:
         """Remove the tenant's objects that no row names; how many there were."""
         return await self._home.sweep(tx, older_than_seconds=older_than_seconds)
+
+    def shelf_of(self, tx: Transaction, blob: StoredBlob) -> Shelf | None:
+        """Where the object of a blob lies now; None for one in the database. Raises BlobStoreUnreachable."""
+        if blob.storage_path is None:
+            return None
+        store, home = self._store_of(tx, blob), self._home
+        assert isinstance(store, ObjectBlobs)
+        try:
+            store.shelf.check()
+        except BlobStoreUnreachable:
+            if not isinstance(home, ObjectBlobs) or home is store or home.storage_type != blob.storage_type:
+                raise
+            home.shelf.check()
+            return home.shelf  # the folder was moved, or the bucket copied
+        return store.shelf
+
+    @property
+    def home_shelf(self) -> Shelf | None:
+        """Where new objects go; None when new blobs go to the database."""
+        return self._home.shelf if isinstance(self._home, ObjectBlobs) else None
 
     async def _chunks(self, tx: Transaction, blob: StoredBlob, first: bytes | None) -> AsyncIterator[bytes]:
         try:

@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -56,6 +56,30 @@ class LocalShelf:
     def remove(self, path: str) -> None:
         with self._translated():
             (self._folder / path).unlink(missing_ok=True)
+
+    def below(self, folder: str) -> Iterator[tuple[str, int]]:
+        with self._translated():
+            for parent, _, names in os.walk(self._folder / folder):
+                for path in (Path(parent, name) for name in names):
+                    with suppress(FileNotFoundError):
+                        yield str(path.relative_to(self._folder)), path.stat().st_size
+
+    def remove_all(self, paths: Sequence[str]) -> None:
+        self.check()
+        for path in paths:
+            self.remove(path)
+
+    def remove_folder(self, folder: str) -> None:
+        with self._translated():
+            for parent, _, _ in os.walk(self._folder / folder, topdown=False):
+                with suppress(FileNotFoundError):
+                    Path(parent).rmdir()
+            if self._folder.is_dir():
+                _sync_folder(self._folder)
+
+    def check(self) -> None:
+        if not self._folder.is_dir():
+            raise BlobStoreUnreachable(where=self.root, reason="the folder is not there")
 
     def _write_durably(self, path: Path, chunks: Iterator[bytes]) -> None:
         with self._translated():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -44,6 +44,22 @@ class Shelf(Protocol):
         """Take the object away; one that is gone already is as well."""
         ...
 
+    def below(self, folder: str) -> Iterator[tuple[str, int]]:
+        """Every path below a folder with its size, unfinished ones included."""
+        ...
+
+    def remove_all(self, paths: Sequence[str]) -> None:
+        """Take these objects away; BlobStoreUnreachable where the whole shelf is not there."""
+        ...
+
+    def remove_folder(self, folder: str) -> None:
+        """Take away what is left of a folder without objects."""
+        ...
+
+    def check(self) -> None:
+        """BlobStoreUnreachable when the shelf is not there."""
+        ...
+
 
 class ObjectBlobs:
     """Keeps blobs on a shelf, as `<tenant>/<aa>/<sha256>`, with `.zst` behind it when they are compressed.
@@ -53,7 +69,7 @@ class ObjectBlobs:
 
     def __init__(self, shelf: Shelf, *, clock: Callable[[], int]) -> None:
         self.storage_type: StorageType = shelf.storage_type
-        self._shelf = shelf
+        self.shelf = self._shelf = shelf
         self._clock = clock
 
     async def put(self, tx: Transaction, sha256: bytes, content: Content) -> StoredBlob:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -68,6 +68,22 @@ class S3Shelf:
     def remove(self, path: str) -> None:
         with self._translated():
             obstore.delete(self._store, path)
+
+    def below(self, folder: str) -> Iterator[tuple[str, int]]:
+        with self._translated():
+            for batch in obstore.list(self._store, prefix=folder):
+                yield from ((entry["path"], entry["size"]) for entry in batch)
+
+    def remove_all(self, paths: Sequence[str]) -> None:
+        with self._translated():
+            obstore.delete(self._store, list(paths))
+
+    def remove_folder(self, folder: str) -> None:
+        """A bucket has no folders."""
+
+    def check(self) -> None:
+        with self._translated():
+            next(iter(obstore.list(self._store, prefix="none")), None)
 
     @contextmanager
     def _translated(self, *, missing_is_an_answer: bool = False) -> Iterator[None]:

@@ -20,7 +20,7 @@ from postroom.errors import ClusterError
 FORMAT = 1
 _LOG_FILE_BYTES = 16 * 2**20
 _TEMPORARY = ".postroom-"
-_BEFORE_THE_SERVER = {"blobs", "master.key", "lost+found"}
+_BEFORE_THE_SERVER = {"blobs", "master.key", "signing.key", "lost+found"}
 _HALF_MADE = {"lock", "bin", "run", "log", "secrets.json", "postgres.new"} | _BEFORE_THE_SERVER
 
 

@@ -470,6 +470,19 @@ create table email_audit_log (
   primary key (tenant_id, id)
 );
 
+-- Moves: that a tenant came or went, for operators only. It outlives the tenant, so nothing in it names one: the key is a
+-- hash of its id, the tally holds numbers. ------------------------------------------------------------------------------
+
+create table email_moves (
+  tenant_key   bytea not null check (octet_length(tenant_key) = 32),
+  kind         text collate "C" not null check (kind in ('export', 'import', 'erase')),
+  begun_at     bigint not null,
+  finished_at  bigint,
+  actor_role   text not null default current_user,
+  tally        jsonb not null default '{}',
+  primary key (tenant_key, kind, begun_at)
+);
+
 -- The migration ledger: not tenants' data. -----------------------------------------------------------------------------
 
 create table email_schema_migrations (

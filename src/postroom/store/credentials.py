@@ -45,7 +45,7 @@ class MasterKey:
 async def put_password(tx: TenantTx, account_id: AccountId, password: str, master: MasterKey) -> CredentialId:
     """Seal a password and keep it."""
     credential_id = CredentialId(new_id())
-    bound_to = _bound_to(tx.tenant_id, account_id, "password")
+    bound_to = binding_of(tx.tenant_id, account_id, "password")
     data_key = AESGCM.generate_key(256)
     await tx.run(
         QUERIES.put,
@@ -66,7 +66,7 @@ async def get_password(tx: TenantTx, credential_id: CredentialId, master: Master
     if not rows:
         raise StoreError(reason="the account has no credential; give it one: postroom account add --help")
     row = rows[0]
-    bound_to = _bound_to(tx.tenant_id, row["account_id"], row["kind"])
+    bound_to = binding_of(tx.tenant_id, row["account_id"], row["kind"])
     try:
         data_key = master.open(bytes(row["wrapped_key"]), bound_to)
         return MasterKey("", data_key).open(bytes(row["ciphertext"]), bound_to).decode()
@@ -78,5 +78,6 @@ async def get_password(tx: TenantTx, credential_id: CredentialId, master: Master
         raise StoreError(reason=reason) from error
 
 
-def _bound_to(tenant_id: TenantId, account_id: UUID, kind: str) -> bytes:
+def binding_of(tenant_id: TenantId, account_id: UUID, kind: str) -> bytes:
+    """What an envelope cannot be taken away from."""
     return b"postroom:" + tenant_id.bytes + account_id.bytes + kind.encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 from uuid import UUID
@@ -40,6 +40,23 @@ class _Transaction:
         with translated(query.name):
             return (await self.__connection.execute(query.text.encode(), parameters or None)).rowcount
 
+    async def _copy_out(self, query: Query, parameters: dict[str, Any]) -> AsyncIterator[bytes]:
+        with translated(query.name):
+            async with (
+                self.__connection.cursor() as cursor,
+                cursor.copy(query.text.encode(), parameters) as copy,
+            ):
+                async for row in copy:
+                    yield bytes(row)
+
+    async def _copy_in(self, query: Query, rows: AsyncIterable[bytes], parameters: dict[str, Any]) -> int:
+        with translated(query.name):
+            async with self.__connection.cursor() as cursor:
+                async with cursor.copy(query.text.encode(), parameters) as copy:
+                    async for piece in rows:
+                        await copy.write(piece)
+                return cursor.rowcount
+
     @asynccontextmanager
     async def _unawaited(self) -> AsyncIterator[None]:
         with translated("a batch of statements"):
@@ -66,6 +83,14 @@ class TenantTx(_Transaction):
         """Run a statement; how many rows it touched."""
         return await self._run(query, parameters | {"tenant_id": self._tenant_id})
 
+    def copy_out(self, query: Query, /) -> AsyncIterator[bytes]:
+        """What a COPY gives, row by row, however many there are. No other statement runs until it has ended."""
+        return self._copy_out(query, {"tenant_id": self._tenant_id})
+
+    async def copy_in(self, query: Query, rows: AsyncIterable[bytes], /) -> int:
+        """Feed a COPY with pieces of any size; how many rows it took."""
+        return await self._copy_in(query, rows, {"tenant_id": self._tenant_id})
+
     @asynccontextmanager
     async def unawaited(self) -> AsyncIterator[None]:
         """Inside, `run` sends and goes on, so that the server works while the next statement is made ready.
@@ -91,7 +116,7 @@ class Database:
     def __init__(self, dsn: str, *, max_connections: int = 4, statement_timeout_seconds: int = 60) -> None:
         self._where = _where(dsn)
         # In the transaction, not the session: a pooler takes no options, and gives the session to somebody else.
-        self._begin = f"begin; set local statement_timeout = '{statement_timeout_seconds:d}s'"
+        self._limits = f"set local statement_timeout = '{statement_timeout_seconds:d}s'"
         self._pool = AsyncConnectionPool(
             dsn,
             connection_class=psycopg.AsyncConnection[dict[str, Any]],
@@ -118,12 +143,18 @@ class Database:
         await self._pool.close()
 
     @asynccontextmanager
-    async def tenant(self, tenant_id: TenantId) -> AsyncIterator[TenantTx]:
-        """A transaction in which only this tenant exists. Commits at the end, rolls back on an error."""
+    async def tenant(self, tenant_id: TenantId, *, is_snapshot: bool = False) -> AsyncIterator[TenantTx]:
+        """A transaction in which only this tenant exists. Commits at the end, rolls back on an error.
+
+        In a snapshot nothing changes, whatever others do meanwhile, and nothing can be written.
+        """
         literal = str(
             UUID(int=tenant_id.int)
         )  # rendered from the UUID itself: nothing that was typed gets into SQL
-        async with self._transaction(f"set local app.current_tenant_id = '{literal}'") as connection:
+        begin = "begin isolation level repeatable read read only" if is_snapshot else "begin"
+        async with self._transaction(
+            f"set local app.current_tenant_id = '{literal}'", begin=begin
+        ) as connection:
             yield TenantTx(connection, tenant_id)
 
     @asynccontextmanager
@@ -134,10 +165,10 @@ class Database:
             yield SystemTx(connection)
 
     @asynccontextmanager
-    async def _transaction(self, tenant: str) -> AsyncIterator[Connection]:
+    async def _transaction(self, tenant: str, *, begin: str = "begin") -> AsyncIterator[Connection]:
         async with self._connection() as connection:
             with translated("begin"):
-                await connection.execute(f"{self._begin}; {tenant}".encode())
+                await connection.execute(f"{begin}; {self._limits}; {tenant}".encode())
             try:
                 yield connection
             except BaseException:

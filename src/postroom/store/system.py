@@ -23,16 +23,21 @@ class Tenant:
 
 async def create_tenant(tx: SystemTx, name: str) -> Tenant:
     """A new tenant. Raises UsageError for a name that cannot be one or is taken."""
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            reason=f"{name!r} cannot be a tenant's name: use 1 to 63 of a-z, 0-9, '.', '_' and '-', such as acme."
-        )
+    check_name(name)
     rows = await tx.rows(
         QUERIES.tenant_create, new_tenant_id=new_id(), name=name, default_user_id=new_id(), at=now_ms()
     )
     if not rows:
         raise UsageError(reason=f"A tenant named {name!r} is there already. Choose another name.")
     return Tenant(id=TenantId(rows[0]["tenant_id"]), name=rows[0]["name"])
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError for what cannot be the name of a tenant."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            reason=f"{name!r} cannot be a tenant's name: use 1 to 63 of a-z, 0-9, '.', '_' and '-', such as acme."
+        )
 
 
 async def tenant_named(tx: SystemTx, name: str) -> Tenant:

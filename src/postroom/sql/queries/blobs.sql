@@ -21,6 +21,13 @@ from email_blobs
 where tenant_id = %(tenant_id)s
   and sha256 = any(%(sha256s)s::bytea[])
 
+-- name: get_many
+-- Blobs with their first pieces, which may be large: ask for few.
+select sha256, size_bytes, stored_bytes, pieces, codec, storage_type, storage_path, data
+from email_blobs
+where tenant_id = %(tenant_id)s
+  and sha256 = any(%(sha256s)s::bytea[])
+
 -- name: add_whole
 -- A batch of blobs of one piece each. The hashes come sorted, so that two batches wait for each other in one order.
 -- The bytes come in one string: a driver writes an array of bytea five times slower.
