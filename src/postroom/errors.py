@@ -21,6 +21,7 @@ PostroomError                      exit code 1
 │   ├── SchemaChanged
 │   ├── BlobStoreUnreachable
 │   ├── BlobStoreFull
+│   ├── NotErased                      rows or bytes of a tenant came back
 │   ├── SignatureRefused               a report is not what was signed
 │   ├── BlobDamaged
 │   └── BlobMissing
@@ -163,6 +164,11 @@ class BlobStoreUnreachable(StoreError):
 class BlobStoreFull(StoreError):
     """The blob store {where} has no space left. Free some space; what was stored is kept, the next run
     goes on."""
+
+
+class NotErased(StoreError):
+    """The tenant {name} is not erased yet: somebody still writes ({left}). End its syncs and imports, and erase it
+    again; it goes on from there."""
 
 
 class SignatureRefused(StoreError):

@@ -1,6 +1,8 @@
 """Fixtures of this room."""
 
+from tests.blobs.conftest import s3_server
+from tests.flow.moving import elsewhere, places
 from tests.support.dovecot import dovecot, dovecot_server
 from tests.support.site import store
 
-__all__ = ["dovecot", "dovecot_server", "store"]
+__all__ = ["dovecot", "dovecot_server", "elsewhere", "places", "s3_server", "store"]

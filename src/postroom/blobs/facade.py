@@ -123,6 +123,10 @@ class Blobs:
             return home.shelf  # the folder was moved, or the bucket copied
         return store.shelf
 
+    def shelf_at(self, storage_type: str, root: str) -> Shelf:
+        """The shelf with this root, `/folder` or `s3://bucket/prefix`."""
+        return self._shelf(f"local:{root}" if storage_type == "local" else root)
+
     @property
     def home_shelf(self) -> Shelf | None:
         """Where new objects go; None when new blobs go to the database."""
@@ -169,8 +173,7 @@ class Blobs:
             # A path that does not end in the blob's own name was not written here, and leads who knows where.
             raise BlobMissing(sha256=blob.sha256.hex(), storage=blob.storage_type)
         if root not in self._elsewhere:
-            place = f"local:{root}" if blob.storage_type == "local" else root
-            self._elsewhere[root] = ObjectBlobs(self._shelf(place), clock=self._clock)
+            self._elsewhere[root] = ObjectBlobs(self.shelf_at(blob.storage_type, root), clock=self._clock)
         return self._elsewhere[root]
 
     def _shelf(self, place: str) -> Shelf:

@@ -64,7 +64,7 @@ class Loading:
                     digest.update(piece)
                     yield piece
 
-        rows = await self._tx.copy_in(table.copy_in, lines())
+        rows = await moves.bring_in(self._tx, table, lines())
         said = self._manifest.tables[table.name]["rows"]
         if rows != said or (table.name == moves.TENANTS and rows != 1):
             unpack.refuse(self._path, f"it says {said} rows of {table.name} and holds {rows}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import orjson
@@ -38,7 +38,10 @@ class Table:
     parents: frozenset[str]
     """The tables that its rows refer to."""
     copy_out: Query
+    stage: Query
     copy_in: Query
+    bring_in: Query
+    unstage: Query
     remove: Query
     count: Query
 
@@ -79,6 +82,15 @@ async def alone(tx: TenantTx) -> None:
 
 async def count(tx: TenantTx, table: Table) -> int:
     return (await tx.rows(table.count))[0]["found"]
+
+
+async def bring_in(tx: TenantTx, table: Table, rows: AsyncIterable[bytes]) -> int:
+    """Rows as `copy_out` gave them; how many. Those of another tenant raise StoreError."""
+    await tx.run(table.stage)
+    await tx.copy_in(table.copy_in, rows)
+    count = await tx.run(table.bring_in)
+    await tx.run(table.unstage)
+    return count
 
 
 async def blobs(tx: TenantTx, *, page: int) -> AsyncIterator[list[dict[str, Any]]]:
@@ -135,14 +147,12 @@ def _table(row: Mapping[str, Any]) -> Table:
     name = row["name"]
     if row["remove"] is None:
         raise StoreError(reason=f"the table {name} has no primary key")
+    verbs = [each.name for each in fields(Table) if each.name in row and each.type == "Query"]
     return Table(
         name=name,
         columns=tuple(row["columns"]),
         parents=frozenset(row["parents"]),
-        **{
-            verb: Query(name=f"{verb} of {name}", text=row[verb])
-            for verb in ("copy_out", "copy_in", "remove", "count")
-        },
+        **{verb: Query(name=f"{verb} of {name}", text=row[verb]) for verb in verbs},
     )
 
 

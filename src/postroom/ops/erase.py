@@ -1,0 +1,213 @@
+"""Erase: nothing of a tenant remains, and a signed report says what there was.
+
+In small transactions, children before parents, so that nobody waits for a lock. Each of them also adds to the tally in
+email_moves: whatever moment a run ends at, the next goes on from there, and its report has all of it. Where the bytes of
+a blob lie elsewhere they go before the row that knows where. The tenant's own row goes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from postroom.blobs import Blobs, tenancy
+from postroom.blobs.objects import Shelf
+from postroom.blobs.store import stored
+from postroom.errors import NotErased, StoreError
+from postroom.ids import now_ms
+from postroom.ops import tenant_login
+from postroom.ops.home import write_private
+from postroom.ops.provision import Site
+from postroom.ops.report_file import as_text
+from postroom.ops.signing import signing_key
+from postroom.settings import Settings
+from postroom.store import moves
+from postroom.store.database import Database, TenantTx
+from postroom.store.system import Tenant
+
+_BATCH_ROWS = 2_000
+_BATCH_BLOBS = 500
+_ROUNDS = 5
+"""How often to begin again when somebody still writes."""
+Report = Callable[[int, int, str], None]
+
+
+async def erase(
+    db: Database, settings: Settings, site: Site, tenant: Tenant, *, out: Path | None, report: Report
+) -> dict[str, Any]:
+    """Remove all of a tenant; the signed report, which is in the file before the tenant's own row goes.
+
+    Raises StoreError and what is below it; then the same call goes on from there.
+    """
+    key = signing_key(settings)
+    erasing = _Erasing(db, Blobs(settings), tenant, report)
+    await erasing.begin(had_login=tenant_login.revoke(site, tenant.id))
+    await erasing.remove_rows()
+    await erasing.remove_objects()
+    async with db.tenant(tenant.id) as tx:
+        said = key.sign(await erasing.finish(tx))
+        try:
+            if out:
+                write_private(out, as_text(said))
+        except OSError as error:
+            reason = f"the report {out} cannot be written: {error.strerror}; erase again with another path"
+            raise StoreError(reason=reason) from error
+    return said
+
+
+class _Erasing:
+    """One erasure at work."""
+
+    def __init__(self, db: Database, blobs: Blobs, tenant: Tenant, report: Report) -> None:
+        self._db, self._blobs, self._tenant, self._report = db, blobs, tenant, report
+        self._shelves: dict[str, Shelf] = {}
+        self._done = self._total = 0
+        if home := blobs.home_shelf:
+            self._shelves[home.root] = home
+
+    async def begin(self, *, had_login: bool) -> None:
+        """Nothing new comes in, and the erasure is on record."""
+        async with self._db.tenant(self._tenant.id) as tx:
+            await moves.alone(tx)
+            if await moves.under_way(tx) is None:
+                await moves.begin(tx, "erase", now_ms())
+            tally = await _add(tx, logins=int(had_login))
+            for root, storage_type in tally["places"].items():
+                self._shelves[root] = self._blobs.shelf_at(storage_type, root)
+            await moves.stop(tx)
+            for table in await moves.tables(tx):
+                self._total += await moves.count(tx, table)
+
+    async def remove_rows(self) -> None:
+        """Of every table but the tenants' own, and again when somebody wrote meanwhile."""
+        for attempt in range(1, _ROUNDS + 1):
+            try:
+                for table in reversed(await self._tables()):
+                    if table.name == moves.BLOBS:
+                        await self._remove_blobs()
+                    elif table.name != moves.TENANTS:
+                        await self._remove(table)
+                return
+            except StoreError as error:
+                # A foreign key, most likely: there are rows again in a table that was emptied.
+                if attempt == _ROUNDS or type(error) is not StoreError:
+                    raise
+
+    async def remove_objects(self) -> None:
+        """What no row names: left by somebody who was interrupted."""
+        for shelf in self._shelves.values():
+            count, size = await tenancy.clear(shelf, self._tenant.id)
+            async with self._db.tenant(self._tenant.id) as tx:
+                await _add(tx, objects_without_a_row=count, bytes_without_a_row=size)
+
+    async def finish(self, tx: TenantTx) -> dict[str, Any]:
+        """The tenant's own row, and a look into every table and every shelf. Raises NotErased."""
+        await moves.alone(tx)
+        tables = await moves.tables(tx)
+        own = next(each for each in tables if each.name == moves.TENANTS)
+        await _add(tx, rows={own.name: await tx.run(own.remove, limit=1)})
+        rows = {each.name: found for each in tables if (found := await moves.count(tx, each))}
+        objects = {
+            root: found
+            for root, shelf in self._shelves.items()
+            if (found := await tenancy.count(shelf, self._tenant.id))
+        }
+        if rows or objects:
+            left = ", ".join(f"{count:,} in {name}" for name, count in {**rows, **objects}.items())
+            raise NotErased(name=self._tenant.name, left=left)
+        found = await moves.under_way(tx)
+        assert found
+        begun_at, tally = found
+        at = now_ms()
+        await moves.note(tx, "erase", begun_at, tally, finished_at=at)
+        return {
+            "kind": "postroom.erasure",
+            "version": 1,
+            "tenant": {"id": str(self._tenant.id), "name": self._tenant.name},
+            "begun_at": _time(begun_at),
+            "finished_at": _time(at),
+            "schema_version": await moves.schema_version(tx),
+            "removed": {
+                **{name: count for name, count in tally.items() if name not in ("rows", "places")},
+                "rows": {each.name: tally["rows"].get(each.name, 0) for each in tables},
+            },
+            "looked_into": {
+                "tables": [each.name for each in tables],
+                "blob_stores": sorted(self._shelves),
+                "rows_left": 0,
+                "objects_left": 0,
+            },
+        }
+
+    async def _tables(self) -> list[moves.Table]:
+        async with self._db.tenant(self._tenant.id) as tx:
+            return await moves.tables(tx)
+
+    async def _remove(self, table: moves.Table) -> None:
+        removed = 1
+        while removed:
+            async with self._db.tenant(self._tenant.id) as tx:
+                removed = await tx.run(table.remove, limit=_BATCH_ROWS)
+                await _add(tx, rows={table.name: removed})
+            self._step(removed, table.name)
+
+    async def _remove_blobs(self) -> None:
+        is_more = True
+        while is_more:
+            async with self._db.tenant(self._tenant.id) as tx:
+                found = [stored(row) for row in await anext(moves.blobs(tx, page=_BATCH_BLOBS), [])]
+                away: dict[str, list[Any]] = {}
+                for blob in found:
+                    if shelf := self._blobs.shelf_of(tx, blob):
+                        self._shelves[shelf.root] = shelf
+                        away.setdefault(shelf.root, []).append(blob)
+                for root, there in away.items():
+                    await tenancy.remove(self._shelves[root], self._tenant.id, there)
+                removed = await moves.remove_blobs(tx, [blob.sha256 for blob in found])
+                await _add(
+                    tx,
+                    rows={moves.BLOBS: removed},
+                    places={root: self._shelves[root].storage_type for root in away},
+                    blobs=removed,
+                    blob_bytes=sum(blob.size_bytes for blob in found),
+                    stored_bytes=sum(blob.stored_bytes for blob in found),
+                    objects=sum(map(len, away.values())),
+                )
+                is_more = bool(found)
+            self._step(removed, moves.BLOBS)
+
+    def _step(self, removed: int, what: str) -> None:
+        self._done += removed
+        self._report(min(self._done, self._total), self._total, f"erasing {what}")
+
+
+async def _add(
+    tx: TenantTx,
+    *,
+    rows: Mapping[str, int] = MappingProxyType({}),
+    places: Mapping[str, str] = MappingProxyType({}),
+    **counts: int,
+) -> dict[str, Any]:
+    """To the tally, in the transaction that removes; what it is then. Nobody else adds to it meanwhile.
+
+    `places` are shelves that held objects, and of what type: a run that goes on from there looks there again.
+    """
+    found = await moves.under_way(tx)
+    if found is None:
+        raise StoreError(reason="the tenant has been erased by somebody else meanwhile")
+    begun_at, tally = found
+    known = tally.setdefault("rows", {})
+    for table, count in rows.items():
+        known[table] = known.get(table, 0) + count
+    for name, count in counts.items():
+        tally[name] = tally.get(name, 0) + count
+    tally["places"] = {**tally.get("places", {}), **places}
+    await moves.note(tx, "erase", begun_at, tally)
+    return tally
+
+
+def _time(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
