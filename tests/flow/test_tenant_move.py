@@ -27,7 +27,7 @@ from tests.support.site import Store
 QUERIES = ("invoice", "has:attachment", "large", "from:example -invoice")
 
 
-@pytest.mark.parametrize(("here", "there"), zip(BACKENDS, (*BACKENDS[1:], BACKENDS[0]), strict=True))
+@pytest.mark.parametrize(("here", "there"), [("postgres", "local"), ("local", "s3"), ("s3", "postgres")])
 def test_what_arrives_is_what_left(
     store: Store, elsewhere: Store, places: Places, tmp_path: Path, here: str, there: str
 ) -> None:
@@ -117,6 +117,16 @@ def test_a_tenant_comes_in_once_and_may_have_another_name(
     assert {each for each in left if came[each] != left[each]} == {"rows/email_tenants/000001.csv"}
 
 
+def test_counters_that_were_wrong_come_in_right(store: Store, elsewhere: Store, tmp_path: Path) -> None:
+    name, archive = filled(store, tmp_path), tmp_path / "a.tar"
+    with store.connect("postgres") as connection:
+        question = "update email_folders f set total_count = 7, unread_count = -1 from email_tenants t"
+        connection.execute(f"{question} where t.tenant_id = f.tenant_id and t.name = %s".encode(), [name])
+    exported(store, name, archive)
+    assert elsewhere.json("tenant", "import", str(archive))["folders_mended"] > 0
+    assert _miscounted(elsewhere, name) == []
+
+
 @pytest.fixture(scope="module")
 def archive(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("archive")
@@ -195,7 +205,7 @@ def test_an_archive_that_is_not_right_is_one_sentence_and_writes_nothing(
     _is_refused(elsewhere, rewritten(archive, tmp_path / "bad.tar", change), sentence)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.7, 0.999])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
 @pytest.mark.parametrize("kind", ["tar", "tar.zst"])
 def test_an_archive_that_was_cut_off_is_one_sentence(
     store: Store, elsewhere: Store, archive: Path, tmp_path: Path, share: float, kind: str
@@ -211,7 +221,7 @@ def test_an_archive_that_was_cut_off_is_one_sentence(
 
 def test_a_bit_that_fell_over_anywhere_is_found(elsewhere: Store, archive: Path, tmp_path: Path) -> None:
     data = bytearray(archive.read_bytes())
-    for place in range(100, len(data) - 20_000, len(data) // 9):
+    for place in range(100, len(data) - 20_000, len(data) // 7):
         bad = tmp_path / "bad.tar"
         data[place] ^= 16
         bad.write_bytes(data)
