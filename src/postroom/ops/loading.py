@@ -20,6 +20,8 @@ from postroom.store.database import TenantTx
 from postroom.store.system import Tenant
 
 _BATCH_BYTES = 8 * 1024 * 1024
+_MANY = 1000
+"""Rows of a table that others refer to, from which on the planner must know of them."""
 
 
 class Loading:
@@ -52,7 +54,10 @@ class Loading:
                 await self._load_blobs(tables[name], group)
             else:
                 await self._load_rows(tables[name], group)
-            self._done += self._manifest.tables[name]["rows"]
+            rows = self._manifest.tables[name]["rows"]
+            if rows >= _MANY and any(name in each.parents for each in tables.values()):
+                await moves.refresh_statistics(self._tx)
+            self._done += rows
             self._report(self._done, self._manifest.rows, name)
 
     async def _load_rows(self, table: moves.Table, group: Iterator[Member]) -> None:

@@ -93,6 +93,11 @@ async def bring_in(tx: TenantTx, table: Table, rows: AsyncIterable[bytes]) -> in
     return count
 
 
+async def refresh_statistics(tx: TenantTx) -> None:
+    """Tell the planner how large the tables have become: or the checks of foreign keys read all of them."""
+    await tx.rows(CATALOG.refresh_statistics)
+
+
 async def blobs(tx: TenantTx, *, page: int) -> AsyncIterator[list[dict[str, Any]]]:
     """What is known of all blobs, in the order of their hashes, a page at a time."""
     after = b""

@@ -10,6 +10,9 @@ select set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, YMD', 
 select max(version) as version
 from email_schema_migrations
 
+-- name: refresh_statistics
+select email_refresh_statistics()
+
 -- name: tables
 -- Every table with a tenant_id, partitioned ones by their parent, with the statements that take its rows out, bring
 -- them in, remove and count them. What says only where bytes lie here is left out or stands as for the database.
