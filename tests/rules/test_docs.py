@@ -9,6 +9,8 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
+
 from postroom.settings import Settings
 from tests.support.site import Store, home_of_its_own
 
@@ -27,6 +29,15 @@ def test_every_command_is_described_and_teaches_by_example(store: Store) -> None
     for command in COMMANDS:
         assert f"`postroom {command}" in text, command
         assert "Example:" in store.cli(command, "--help").stdout, command
+
+
+@pytest.mark.parametrize(
+    "command", ["tenant export", "tenant import", "tenant erase", "report verify", "report key"]
+)
+def test_every_command_about_moves_is_described_and_teaches_by_example(store: Store, command: str) -> None:
+    text = (ROOT / "docs/reference/cli.md").read_text()
+    assert f"`postroom {command}" in text or f"`{command}" in text
+    assert "Example:" in store.cli(*command.split(), "--help").stdout
 
 
 def test_every_standard_that_the_source_names_is_listed() -> None:
@@ -55,6 +66,25 @@ def test_the_quickstart_runs_as_it_stands(tmp_path: Path) -> None:
     assert "400 stored, 0 already there" in done.stdout
     assert "Invoice" in done.stdout
     assert (tmp_path / "out").exists()
+
+
+def test_the_how_to_on_moving_and_erasing_runs_as_it_stands(store: Store, tmp_path: Path) -> None:
+    store.cli("tenant", "create", "acme")
+    store.cli("sample", str(tmp_path / "box"), "--messages", "20")
+    store.cli("import", "-t", "acme", "-a", "me@example.com", str(tmp_path / "box"))
+    text = (ROOT / "docs/howto/move-or-erase-a-tenant.md").read_text()
+    lines = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", lines],
+        cwd=tmp_path,
+        env=os.environ | store.environment | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("is what key") == 2
+    assert "acme" not in store.cli("tenant", "list").stdout
 
 
 def test_the_sql_of_the_documents_runs(store: Store) -> None:
