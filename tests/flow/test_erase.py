@@ -206,6 +206,19 @@ def test_nothing_is_erased_without_the_name_said_twice(store: Store) -> None:
     assert gone.returncode == 3
 
 
+def test_a_report_that_is_there_is_written_over_only_when_it_is_of_the_same_erasure(
+    store: Store, tmp_path: Path
+) -> None:
+    name, report = store.tenant(), tmp_path / "report.json"
+    report.write_text("something of somebody")
+    done = store.cli(*_command(name, report), check=False)
+    assert (done.returncode, report.read_text()) == (2, "something of somebody")
+    # As if it had been killed between the report and the commit.
+    report.write_text(json.dumps({"kind": "postroom.erasure", "tenant": {"id": _id(store, name)}}))
+    store.cli(*_command(name, report))
+    assert store.json("report", "verify", str(report))["valid"] is True
+
+
 def test_a_report_is_held_to_what_was_signed(store: Store, elsewhere: Store, tmp_path: Path) -> None:
     name, report = store.tenant(), tmp_path / "report.json"
     _erase(store, name, "--report", str(report))

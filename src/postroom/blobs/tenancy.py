@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Sequence
 from itertools import islice
 
 from postroom.blobs.objects import Shelf, object_path
-from postroom.blobs.store import StoredBlob
+from postroom.blobs.store import QUERIES, StoredBlob
 from postroom.errors import UsageError
-from postroom.model import TenantId
+from postroom.model import TenantId, Transaction
 
 _BATCH = 1000
 
@@ -69,6 +69,11 @@ async def clear(shelf: Shelf, tenant_id: TenantId) -> tuple[int, int]:
 async def count(shelf: Shelf, tenant_id: TenantId) -> int:
     """How many objects lie there under the tenant's name."""
     return sum([len(batch) async for batch in _below(shelf, tenant_id)])
+
+
+async def nobody_writes(tx: Transaction) -> bool:
+    """Whether nobody is between writing an object and committing its row, and nobody can be until the end."""
+    return (await tx.rows(QUERIES.guard_alone))[0]["alone"]
 
 
 async def remove(shelf: Shelf, tenant_id: TenantId, blobs: Sequence[StoredBlob]) -> None:

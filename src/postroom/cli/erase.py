@@ -35,8 +35,6 @@ def erase(
         raise UsageError(
             reason=f"Nothing is erased: all mail of {name} would be gone for good. If that is meant, add --yes-erase {name}."
         )
-    if out and out.exists():
-        raise UsageError(reason=f"{out} is there already: name a path that is not. Nothing was erased.")
     if out and not out.absolute().parent.is_dir():
         raise UsageError(
             reason=f"There is no folder {out.absolute().parent} for the report. Nothing was erased."
@@ -60,8 +58,25 @@ async def _erase(name: str, out: Path | None) -> Any:
     async with owner_store() as db:
         async with db.system() as tx:
             tenant = await system.tenant_named(tx, name)
+        _refuse_to_overwrite(out, tenant.id)
         with progress(f"erasing {name}", unit="rows") as show:
             return await erase(db, chosen(), open_site(chosen(), tell=say), tenant, out=out, report=show)
+
+
+def _refuse_to_overwrite(path: Path | None, tenant_id: object) -> None:
+    """But for the report of an erasure of the same tenant that was killed just before its end."""
+    from postroom.errors import PostroomError
+    from postroom.ops.report_file import read_report
+
+    if path is None or not path.exists():
+        return
+    try:
+        found = read_report(path)
+    except PostroomError:
+        found = {}
+    tenant = found.get("tenant") if found.get("kind") == "postroom.erasure" else None
+    if not isinstance(tenant, dict) or tenant.get("id") != str(tenant_id):
+        raise UsageError(reason=f"{path} is there already: name a path that is not. Nothing was erased.")
 
 
 @reports.command()

@@ -47,15 +47,29 @@ async def erase(
     await erasing.begin(had_login=tenant_login.revoke(site, tenant.id))
     await erasing.remove_rows()
     await erasing.remove_objects()
-    async with db.tenant(tenant.id) as tx:
-        said = key.sign(await erasing.finish(tx))
-        try:
+    try:
+        async with db.tenant(tenant.id) as tx:
+            said = key.sign(await erasing.finish(tx))
             if out:
-                write_private(out, as_text(said))
-        except OSError as error:
-            reason = f"the report {out} cannot be written: {error.strerror}; erase again with another path"
-            raise StoreError(reason=reason) from error
+                _write(out, as_text(said))
+    except BaseException:
+        _forget(out)
+        raise
     return said
+
+
+def _forget(out: Path | None) -> None:
+    """What a report says that is there is not true yet."""
+    if out:
+        out.unlink(missing_ok=True)
+
+
+def _write(out: Path, text: str) -> None:
+    try:
+        write_private(out, text)
+    except OSError as error:
+        reason = f"the report {out} cannot be written: {error.strerror}; erase again with another path"
+        raise StoreError(reason=reason) from error
 
 
 class _Erasing:
@@ -106,6 +120,8 @@ class _Erasing:
     async def finish(self, tx: TenantTx) -> dict[str, Any]:
         """The tenant's own row, and a look into every table and every shelf. Raises NotErased."""
         await moves.alone(tx)
+        if self._shelves and not await tenancy.nobody_writes(tx):
+            raise NotErased(name=self._tenant.name, left="blobs")
         tables = await moves.tables(tx)
         own = next(each for each in tables if each.name == moves.TENANTS)
         await _add(tx, rows={own.name: await tx.run(own.remove, limit=1)})

@@ -93,7 +93,10 @@ def check(path: Path) -> Manifest:
 def members(path: Path) -> Iterator[Member]:
     """All members but the first, which says what the file is. Raises ArchiveRefused."""
     with _plain(path) as read:
-        first = _next(path, read)
+        try:
+            first = _next(path, read)
+        except ArchiveRefused:
+            first = None  # whatever is wrong with it, it is not ours
         said = first.read() if first and first.name == "format" and first.size < BLOCK else b""
         match = re.fullmatch(rf"{MAGIC} (\d+)\n", said.decode("ascii", "replace"))
         if not match:
