@@ -117,4 +117,8 @@ select tenant_id, pg_temp.id('trouble', tenant, n), account_id, 'Folder ' || n %
 from mail where n % 10 = 0;
 
 set session_replication_role = origin;
+
+insert into email_moves (tenant_key, kind, begun_at)
+select sha256(n::text::bytea), (array['export', 'import', 'erase'])[1 + n % 3], n
+from generate_series(1, 5000) n;
 vacuum analyze;
