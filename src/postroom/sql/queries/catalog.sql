@@ -1,10 +1,12 @@
 -- Catalog: which tables hold rows of tenants, asked of the server, so that the next table cannot be forgotten.
 
 -- name: settings
--- Values look the same on every server; and the pending list of the words' index is sorted in one round.
+-- Values look the same on every server. The pending list of the words' index is sorted in one round, and the transaction
+-- may sit still while large objects go to a bucket or come from it.
 select set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, YMD', true),
   set_config('IntervalStyle', 'postgres', true), set_config('bytea_output', 'hex', true),
-  set_config('extra_float_digits', '1', true), set_config('work_mem', '64MB', true)
+  set_config('extra_float_digits', '1', true), set_config('work_mem', '64MB', true),
+  set_config('idle_in_transaction_session_timeout', '0', true)
 
 -- name: schema_version
 select max(version) as version
