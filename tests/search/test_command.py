@@ -38,7 +38,7 @@ def orchard() -> Iterator[Store]:
         (["-t", "acme", "-subject:plum", "--", "-apple"], {"nut", "hot"}),
         (["-t", "acme", "-n50", "pear"], set(LETTERS)),
     ],
-    ids=str,
+    ids=lambda value: " ".join(sorted(value) if isinstance(value, set) else value),
 )
 def test_a_word_with_a_dash_is_what_is_not_found(
     orchard: Store, arguments: list[str], found: set[str]
