@@ -24,7 +24,6 @@ _VALUES: dict[str, Any] = {
     "before_id": UUID(int=2**128 - 1),
     "content_hash": "0" * 64,
     "domain": "company53.example",
-    "held_account_ids": [UUID(int=0)],
     "hold_id": UUID(int=0),
     "kind": "erase",
     "idempotency_key": "key-12",

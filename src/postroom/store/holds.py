@@ -41,6 +41,12 @@ async def holds_of(tx: TenantTx) -> list[Hold]:
     return [Hold(**row) for row in await tx.rows(QUERIES.open)]
 
 
+async def held_of(tx: TenantTx, message_ids: Sequence[MessageId]) -> set[MessageId]:
+    """Those of the messages that are held one by one."""
+    rows = await tx.rows(QUERIES.held_of, message_ids=list(message_ids))
+    return {MessageId(row["message_id"]) for row in rows}
+
+
 async def add(
     tx: TenantTx,
     name: str,

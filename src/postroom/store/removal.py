@@ -15,7 +15,7 @@ from uuid import UUID
 from postroom.ids import now_ms
 from postroom.model import AccountId, FolderId, MessageId, SourceFolder
 from postroom.sql import queries
-from postroom.store import audit, changes, folders, placements
+from postroom.store import audit, changes, folders, holds, placements
 from postroom.store.database import TenantTx
 from postroom.store.placements import Placement
 
@@ -105,12 +105,12 @@ async def purge(
     rows = await tx.rows(
         QUERIES.purgeable,
         before=before,
-        held_account_ids=list(held_account_ids),
         after_at=after[0],
         after_id=after[1],
         limit=limit,
     )
-    free = [row for row in rows if not row["is_held"]]
+    held = await holds.held_of(tx, [MessageId(row["id"]) for row in rows])
+    free = [row for row in rows if row["id"] not in held and row["account_id"] not in held_account_ids]
     position = (rows[-1]["deleted_at"], rows[-1]["id"]) if len(rows) == limit else None
     blobs = await _purge(tx, free) if free else []
     return Purge(purged=len(free), held=len(rows) - len(free), blobs=blobs, position=position)

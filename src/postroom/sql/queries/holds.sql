@@ -31,7 +31,8 @@ where tenant_id = %(tenant_id)s
 for update
 
 -- name: held_of
--- Which of these messages are held one by one.
+-- Which of these messages are held one by one. Asked by itself: as a part of the page that is purged, the planner would
+-- gather all that is held each time.
 select distinct message_id
 from email_held_messages
 where tenant_id = %(tenant_id)s

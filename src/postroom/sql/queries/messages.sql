@@ -180,16 +180,14 @@ order by received_at desc, id desc
 limit %(limit)s
 
 -- name: purgeable
--- What was deleted before a time, the longest gone first, a page at a time, and whether it is held.
-select m.id, m.account_id, m.deleted_at,
-  exists (select from email_held_messages d where d.tenant_id = m.tenant_id and d.message_id = m.id)
-    or m.account_id = any (%(held_account_ids)s::uuid[]) as is_held
-from email_messages m
-where m.tenant_id = %(tenant_id)s
-  and m.is_deleted
-  and m.deleted_at < %(before)s
-  and (m.deleted_at, m.id) > (%(after_at)s, %(after_id)s)
-order by m.deleted_at, m.id
+-- What was deleted before a time, the longest gone first, a page at a time. It may be held.
+select id, account_id, deleted_at
+from email_messages
+where tenant_id = %(tenant_id)s
+  and is_deleted
+  and deleted_at < %(before)s
+  and (deleted_at, id) > (%(after_at)s, %(after_id)s)
+order by deleted_at, id
 limit %(limit)s
 
 -- name: count_purgeable
