@@ -41,8 +41,8 @@ select '{tenant}', '{account}', id, '{account}', n || '@example.com', n, 'p' || 
   repeat('word ', 100), family, family, at, 2000, hash, hash, at, at from mail;
 insert into email_placements (tenant_id, folder_id, uidvalidity, uid, message_id, created_at, updated_at)
 select '{tenant}', '{account}', 1, n, id, at, at from mail;
-insert into email_addresses (tenant_id, message_id, role, position, address, domain)
-select '{tenant}', id, role, 0, 'p' || n % 400 || '@example.com', 'example.com'
+insert into email_addresses (tenant_id, account_id, message_id, role, position, address, domain)
+select '{tenant}', '{account}', id, role, 0, 'p' || n % 400 || '@example.com', 'example.com'
 from mail, unnest(array['from', 'to']) role;
 insert into email_search_entries (tenant_id, message_id, account_id, received_at, size_bytes, words)
 select '{tenant}', id, '{account}', at, 2000, array_to_tsvector(array(select 'w' || k from generate_series(1, 40) k
