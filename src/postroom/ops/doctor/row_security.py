@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from postroom.ops.doctor.finding import Check, Finding, Severity
 from postroom.ops.doctor.patient import QUERIES, Patient, identifier, psql
 
 _OF_THE_TENANT = "tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid"
+_LAY = "select email_lay_policies()"
 _OPEN = "Whoever reads the table sees the mail of every tenant."
 
 
@@ -27,11 +29,16 @@ def unforced_tables(patient: Patient) -> Iterator[Finding]:
 
 def missing_policies(patient: Patient) -> Iterator[Finding]:
     for row in patient.rows(QUERIES.missing_policies):
-        statement = f"create policy {identifier(row['policy'])} on {row['table_name']} using ({_OF_THE_TENANT}) with check ({_OF_THE_TENANT})"
+        made = f"create policy {identifier(row['policy'])} on {row['table_name']}"
+        statement = (
+            _LAY if row["is_laid"] else f"{made} using ({_OF_THE_TENANT}) with check ({_OF_THE_TENANT})"
+        )
         yield Finding(
             severity=Severity.FAULT,
             what=f"{row['table_name']} has no {row['policy']}",
-            why="Without it row security shows no row to anybody.",
+            why="Without it row security shows no row to anybody."
+            if row["policy"].endswith("_tenant_policy")
+            else "Without it a user changes what was shared to be read only.",
             mend=psql(statement),
         )
 
@@ -43,7 +50,7 @@ def calling_policies(patient: Patient) -> Iterator[Finding]:
             what=f"The policy {row['policy']} on {row['table_name']} calls {row['calls']}",
             why="Whoever can change what it calls decides what every tenant sees; it is asked for each row, and no "
             "distributed PostgreSQL takes it.",
-            mend=psql(_without_calls(row["policy"], row["table_name"], is_ours=row["is_ours"])),
+            mend=psql(_as_it_was(row)),
         )
 
 
@@ -53,15 +60,18 @@ def open_policies(patient: Patient) -> Iterator[Finding]:
             severity=Severity.FAULT,
             what=f"The policy {row['policy']} on {row['table_name']} opens it to {row['roles']}, whatever tenant is set",
             why=_OPEN,
-            mend=psql(_without_calls(row["policy"], row["table_name"], is_ours=row["is_ours"])),
+            mend=psql(_as_it_was(row)),
         )
 
 
-def _without_calls(policy: str, table: str, *, is_ours: bool) -> str:
-    if not is_ours:
-        return f"drop policy {identifier(policy)} on {table}"
+def _as_it_was(row: dict[str, Any]) -> str:
+    policy, table = identifier(row["policy"]), row["table_name"]
+    if not row["is_ours"]:
+        return f"drop policy {policy} on {table}"
     return (
-        f"alter policy {identifier(policy)} on {table} using ({_OF_THE_TENANT}) with check ({_OF_THE_TENANT})"
+        _LAY
+        if row["is_laid"]
+        else f"alter policy {policy} on {table} using ({_OF_THE_TENANT}) with check ({_OF_THE_TENANT})"
     )
 
 

@@ -593,121 +593,64 @@ create policy email_tenants_owner_policy on email_tenants to email_owner using (
 
 alter table email_credentials enable row level security;
 alter table email_credentials force row level security;
-create policy email_credentials_tenant_policy on email_credentials
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_accounts enable row level security;
 alter table email_accounts force row level security;
-create policy email_accounts_tenant_policy on email_accounts
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_account_shares enable row level security;
 alter table email_account_shares force row level security;
-create policy email_account_shares_tenant_policy on email_account_shares
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_folders enable row level security;
 alter table email_folders force row level security;
-create policy email_folders_tenant_policy on email_folders
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 create policy email_folders_search_policy on email_folders for select to email_search using (true);
 
 alter table email_blobs enable row level security;
 alter table email_blobs force row level security;
-create policy email_blobs_tenant_policy on email_blobs
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_blob_pieces enable row level security;
 alter table email_blob_pieces force row level security;
-create policy email_blob_pieces_tenant_policy on email_blob_pieces
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_messages enable row level security;
 alter table email_messages force row level security;
-create policy email_messages_tenant_policy on email_messages
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 create policy email_messages_search_policy on email_messages for select to email_search using (true);
 
 alter table email_placements enable row level security;
 alter table email_placements force row level security;
-create policy email_placements_tenant_policy on email_placements
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 create policy email_placements_search_policy on email_placements for select to email_search using (true);
 
 alter table email_addresses enable row level security;
 alter table email_addresses force row level security;
-create policy email_addresses_tenant_policy on email_addresses
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_attachments enable row level security;
 alter table email_attachments force row level security;
-create policy email_attachments_tenant_policy on email_attachments
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_search_entries enable row level security;
 alter table email_search_entries force row level security;
-create policy email_search_entries_tenant_policy on email_search_entries
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 create policy email_search_entries_search_policy on email_search_entries for select to email_search using (true);
 
 alter table email_thread_links enable row level security;
 alter table email_thread_links force row level security;
-create policy email_thread_links_tenant_policy on email_thread_links
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_changes enable row level security;
 alter table email_changes force row level security;
-create policy email_changes_tenant_policy on email_changes
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_outbox enable row level security;
 alter table email_outbox force row level security;
-create policy email_outbox_tenant_policy on email_outbox
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_quarantine enable row level security;
 alter table email_quarantine force row level security;
-create policy email_quarantine_tenant_policy on email_quarantine
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_purged_uids enable row level security;
 alter table email_purged_uids force row level security;
-create policy email_purged_uids_tenant_policy on email_purged_uids
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_holds enable row level security;
 alter table email_holds force row level security;
-create policy email_holds_tenant_policy on email_holds
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_held_messages enable row level security;
 alter table email_held_messages force row level security;
-create policy email_held_messages_tenant_policy on email_held_messages
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_audit_log enable row level security;
 alter table email_audit_log force row level security;
-create policy email_audit_log_tenant_policy on email_audit_log
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 alter table email_audit_heads enable row level security;
 alter table email_audit_heads force row level security;
@@ -720,7 +663,9 @@ create policy email_audit_heads_tenant_policy on email_audit_heads
 -- about the session is a subselect: it is answered once for a statement, not for each row. Every subselect is planned for
 -- every statement, so that where a statement looks at few rows there is none, and `offset 0` keeps the planner from
 -- planning an exists twice.
-do $$
+-- It lays the policies anew, too: postroom doctor prints it for a policy that is missing or changed.
+create function email_lay_policies() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   v_tenant constant text := $q$nullif(current_setting('app.current_tenant_id', true), '')::uuid$q$;
   v_user constant text := $q$nullif(current_setting('app.current_user_id', true), '')::uuid$q$;
@@ -770,16 +715,22 @@ begin
       select case when name in ('email_accounts', 'email_account_shares', 'email_credentials', 'email_blobs',
         'email_blob_pieces') then v_no_user else format('(select %s)', v_no_user) end as no_user) whole_tenant
   loop
-    execute format('alter policy %I on public.%I using (tenant_id = %3$s and (%4$s or %5$s))'
+    execute format('drop policy if exists %I on public.%I', guarded.name || '_tenant_policy', guarded.name);
+    execute format('create policy %I on public.%I using (tenant_id = %3$s and (%4$s or %5$s))'
       || ' with check (tenant_id = %3$s and (%4$s or %6$s))', guarded.name || '_tenant_policy', guarded.name, v_tenant,
       guarded.no_user, guarded.seen, guarded.made);
     -- Seeing is not changing: the row as it was must be one that the user may write, too.
+    execute format('drop policy if exists %I on public.%I', guarded.name || '_update_policy', guarded.name);
     execute format('create policy %I on public.%I as restrictive for update using (%s or %s) with check (true)',
       guarded.name || '_update_policy', guarded.name, guarded.no_user, guarded.changed);
+    execute format('drop policy if exists %I on public.%I', guarded.name || '_delete_policy', guarded.name);
     execute format('create policy %I on public.%I as restrictive for delete using (%s or %s)',
       guarded.name || '_delete_policy', guarded.name, guarded.no_user, guarded.changed);
   end loop;
 end $$;
+
+revoke all on function email_lay_policies() from public;
+select email_lay_policies();
 
 -- The owner's share is made and goes with the account, and not otherwise.
 create policy email_account_shares_owner_update_policy on email_account_shares as restrictive for update

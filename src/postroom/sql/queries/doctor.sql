@@ -98,43 +98,52 @@ from pg_class c
 where c.relnamespace = 'public'::regnamespace
   and c.relkind in ('r', 'p')
   and not c.relispartition
-  and c.relname <> 'email_schema_migrations'
-  and (c.relname like 'email\_%%'
-    or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped))
+  and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped)
   and not (c.relrowsecurity and c.relforcerowsecurity)
 order by 1
 
 -- name: missing_policies
 -- Guarded tables of the store without the policy that shows a tenant its rows.
-select c.oid::regclass::text as table_name, c.relname::text || '_tenant_policy' as policy
+select c.oid::regclass::text as table_name, c.relname || wanted.ending as policy,
+  pg_get_functiondef(to_regproc('public.email_lay_policies')) like '%%''' || c.relname || '''%%' as is_laid
 from pg_class c
+cross join (values ('_tenant_policy'), ('_update_policy'), ('_delete_policy')) wanted (ending)
 where c.relnamespace = 'public'::regnamespace
   and c.relkind in ('r', 'p')
   and not c.relispartition
   and c.relname like 'email\_%%'
-  and c.relname <> 'email_schema_migrations'
+  and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped)
+  and (wanted.ending = '_tenant_policy'
+    or pg_get_functiondef(to_regproc('public.email_lay_policies')) like '%%''' || c.relname || '''%%')
   and not exists (
-    select from pg_policy p where p.polrelid = c.oid and p.polname = c.relname || '_tenant_policy' and p.polpermissive)
-order by 1
+    select from pg_policy p
+    where p.polrelid = c.oid
+      and p.polname = c.relname || wanted.ending
+      and p.polpermissive = (wanted.ending = '_tenant_policy'))
+order by 1, 2
 
 -- name: calling_policies
--- Policies that call a function of somebody's, or ask another table: what the server brings along leaves no trace here.
-select p.polrelid::regclass::text as table_name, p.polname::text as policy, p.polcmd = '*' as is_for_all,
-  p.polname = c.relname || '_tenant_policy' as is_ours,
+-- Policies that call a function of somebody's, or ask another table as none of ours does: what the server brings along
+-- leaves no trace here.
+select p.polrelid::regclass::text as table_name, p.polname::text as policy,
+  p.polname in (c.relname || '_tenant_policy', c.relname || '_update_policy', c.relname || '_delete_policy') as is_ours,
+  pg_get_functiondef(to_regproc('public.email_lay_policies')) like '%%''' || c.relname || '''%%' as is_laid,
   string_agg(distinct case when d.refclassid = 'pg_proc'::regclass then d.refobjid::regprocedure::text
     else d.refobjid::regclass::text end, ', ') as calls
 from pg_policy p
 join pg_class c on c.oid = p.polrelid
 join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
 where d.refclassid = 'pg_proc'::regclass
-  or (d.refclassid = 'pg_class'::regclass and d.refobjid <> p.polrelid)
-group by p.polrelid, p.polname, p.polcmd, c.relname
+  or (d.refclassid = 'pg_class'::regclass and d.refobjid <> p.polrelid and p.polname not in
+    (c.relname || '_tenant_policy', c.relname || '_update_policy', c.relname || '_delete_policy'))
+group by p.polrelid, p.polname, c.relname
 order by 1, 2
 
 -- name: open_policies
 -- Policies that let a login of the application see or write rows without asking which tenant is set.
 select p.polrelid::regclass::text as table_name, p.polname::text as policy,
   p.polname = c.relname || '_tenant_policy' as is_ours,
+  pg_get_functiondef(to_regproc('public.email_lay_policies')) like '%%''' || c.relname || '''%%' as is_laid,
   coalesce(string_agg(r.rolname::text, ', ' order by r.rolname), 'everybody') as roles
 from pg_policy p
 join pg_class c on c.oid = p.polrelid
