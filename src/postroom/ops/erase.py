@@ -198,11 +198,10 @@ class _Erasing:
         }
 
     async def has_ended(self) -> bool:
-        """Whether `finish` came to be. Raises UsageError while its transaction may still be under way, StoreError."""
+        """Whether `finish` came to be. Raises StoreError."""
         if self._begun_at is None:
             return False
         async with self._db.tenant(self._tenant.id, in_any_state=True) as tx:
-            await moves.alone(tx)
             return await moves.has_ended(tx, self._begun_at)
 
     async def _tables(self) -> list[moves.Table]:

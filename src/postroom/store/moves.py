@@ -154,7 +154,8 @@ async def under_way(tx: TenantTx) -> tuple[int, dict[str, Any]] | None:
 
 
 async def has_ended(tx: TenantTx, begun_at: int) -> bool:
-    """Whether the erasure that was begun then is done."""
+    """Whether the erasure that was begun then is done; when its last transaction has ended, one way or the other."""
+    await tx.rows(QUERIES.in_turn)
     return any(row["is_ended"] for row in await tx.rows(QUERIES.ended, begun_at=begun_at))
 
 

@@ -27,6 +27,10 @@ for update
 -- Whether nobody else brings this tenant in or erases it until the transaction ends.
 select pg_try_advisory_xact_lock(hashtextextended('postroom.move.' || %(tenant_id)s::text, 0)) as alone
 
+-- name: in_turn
+-- The same, when whoever is at it has ended.
+select pg_advisory_xact_lock(hashtextextended('postroom.move.' || %(tenant_id)s::text, 0))
+
 -- name: tenant
 select name
 from email_tenants
