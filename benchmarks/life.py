@@ -135,7 +135,7 @@ class Life:
         seen, position = 0, removal.BEGINNING
         while position:
             async with self._step() as tx:
-                done = await removal.purge(tx, before=2**62, held_account_ids=[], after=position)
+                done = await removal.purge(tx, before=2**62, after=position)
             seen, position = seen + done.purged + done.held, done.position
         return seen
 

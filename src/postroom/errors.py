@@ -28,6 +28,7 @@ PostroomError                      exit code 1
 ├── ClusterError                   8   the embedded server
 ├── TargetError                    10  an export could not be written
 ├── TenantSuspended                13  a tenant that is suspended, or mail that is held
+├── TenantErasing                  13
 ├── Held                           13
 ├── AuditTampered                  14  an audit trail is not what was written
 ├── Partial                        9   the work is done but for some messages, which are named
@@ -198,6 +199,13 @@ class ClusterError(PostroomError):
 class TenantSuspended(PostroomError):
     """Tenant {name} is suspended: its mail is kept, and nobody reads or writes it by Postroom until
     postroom tenant resume {name}."""
+
+    exit_code = 13
+
+
+class TenantErasing(PostroomError):
+    """Tenant {name} is being erased: nobody reads, writes or holds its mail any more. An erasure that was interrupted goes
+    on with postroom tenant erase {name} --yes-erase {name}."""
 
     exit_code = 13
 

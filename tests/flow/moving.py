@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
 from pathlib import Path
 from random import Random
+from uuid import UUID
 
 import boto3
 import pytest
 
+from postroom.model import TenantId
+from postroom.store.database import Database, TenantTx
 from tests.support.archives import hashes
 from tests.support.site import Store, running_store
 
@@ -140,6 +144,29 @@ def stopped_at(store: Store, table: str) -> Iterator[Callable[[], None]]:
                 )
 
         yield wait
+
+
+def started_before_the_end_of(
+    store: Store, tenant_id: UUID, work: Callable[[TenantTx], Awaitable[object]], *command: str
+) -> subprocess.Popen[str]:
+    """A command that was begun while a transaction was open in which `work` is done, and that waited for its end."""
+
+    async def both() -> subprocess.Popen[str]:
+        async with (
+            Database(store.site.url("email_worker")) as db,
+            db.tenant(TenantId(tenant_id), in_any_state=True) as tx,
+        ):
+            await work(tx)
+            running = program(store, *command)
+            await asyncio.to_thread(until, lambda: _somebody_waits(store))
+        return running
+
+    return asyncio.run(both())
+
+
+def _somebody_waits(store: Store) -> bool:
+    with store.connect("postgres") as connection:
+        return bool(connection.execute(b"select from pg_locks where not granted").rowcount)
 
 
 def until(is_so: Callable[[], bool]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import CheckViolation, InsufficientPrivilege
 
 from postroom.model import TenantId
 from postroom.store import audit
@@ -109,6 +109,37 @@ def test_a_touched_entry_is_named(store: Store, tenant: str, touch: str, place: 
     sentence = store.cli("audit", "verify", "-t", tenant, check=False).stderr
     assert tenant in sentence
     assert f"entry {faults[0]['place']}" in sentence
+
+
+def test_an_entry_before_the_first_place_is_named(store: Store, tenant: str, tmp_path: Path) -> None:
+    put_in = (
+        b"insert into email_audit_log select tenant_id, gen_random_uuid(), at, actor_role, user_id, api_key_id, action,"
+        b" object_type, object_id, before, after, %s, previous_hash, hash from email_audit_log"
+        b" where tenant_id = %s and place = 1"
+    )
+    with store.connect("postgres") as connection:
+        for place in (0, -(2**63)):
+            with pytest.raises(CheckViolation):
+                connection.execute(put_in, [place, _id(store, tenant)])
+        row = connection.execute(
+            b"select conname from pg_constraint where conrelid = 'email_audit_log'::regclass"
+            b" and pg_get_constraintdef(oid) like '%place > 0%'"
+        ).fetchone()
+        assert row
+        connection.execute(f"alter table email_audit_log drop constraint {row[0]}".encode())
+        try:
+            for place in (0, -(2**63)):
+                connection.execute(put_in, [place, _id(store, tenant)])
+            faults = _faults(store, "-t", tenant)
+            assert {each["place"] for each in faults if "put in" in each["what"]} == {0, -(2**63)}
+            store.cli("audit", "export", "-t", tenant, str(tmp_path / "trail"))
+            exported = _faults(store, "--file", str(tmp_path / "trail"))
+            assert {each["place"] for each in exported if "put in" in each["what"]} == {0, -(2**63)}
+        finally:
+            connection.execute(b"delete from email_audit_log where place < 1")
+            connection.execute(
+                f"alter table email_audit_log add constraint {row[0]} check (place > 0)".encode()
+            )
 
 
 def test_an_entry_made_anew_with_a_right_hash_does_not_fit_the_next(store: Store, tenant: str) -> None:

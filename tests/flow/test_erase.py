@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from uuid import UUID
 
+import psycopg
 import pytest
 
-from tests.flow.moving import BACKENDS, Places, exported, filled, killed, program, stopped_at, until
+from postroom.store import holds
+from postroom.store.database import TenantTx
+from tests.flow.moving import (
+    BACKENDS,
+    Places,
+    exported,
+    filled,
+    killed,
+    program,
+    started_before_the_end_of,
+    stopped_at,
+    until,
+)
 from tests.leaks.catalog import Catalog
 from tests.leaks.fill import OTHER, OWN, THIRD, Tenant, fill
 from tests.support.archives import hashes, manifest
@@ -123,6 +137,48 @@ def test_an_erasure_that_was_killed_is_completed_by_the_next_and_reported_whole(
     assert _objects_of(places, backend, tenant_id) == []
     assert exported(store, neighbour, tmp_path / "2.tar", **place) == theirs
     assert store.cli("report", "verify", str(report)).returncode == 0
+
+
+def test_nothing_is_held_any_more_once_an_erasure_has_begun(store: Store, tmp_path: Path) -> None:
+    name = filled(store, tmp_path)
+    tenant_id = _id(store, name)
+    command = _command(name, tmp_path / "r")
+    _killed_at(store, "email_messages", tenant_id, command, {})
+    for refused in (
+        ("hold", "add", "-t", name, "case-1"),
+        ("search", "-t", name, "x"),
+        ("tenant", "export", name, str(tmp_path / "late.tar")),
+    ):
+        done = store.cli(*refused, check=False)
+        assert done.returncode == 13, refused
+        (sentence,) = [line for line in done.stderr.splitlines() if line.startswith("postroom:")]
+        assert f"Tenant {name} is being erased" in sentence
+    assert not (tmp_path / "late.tar").exists()
+    assert store.json("hold", "list", "-t", name)["items"] == []
+    store.cli(*command)
+    assert set(_rows(store, tenant_id).values()) == {0}
+
+
+def test_an_erasure_waits_for_who_makes_a_hold_and_removes_nothing(store: Store, tmp_path: Path) -> None:
+    name = filled(store, tmp_path)
+    tenant_id, login = _id(store, name), store.cli("tenant", "login", name).stdout.strip()
+    before = _rows(store, tenant_id)
+
+    async def hold(tx: TenantTx) -> None:
+        await holds.add(tx, "case-1")
+
+    erasing = started_before_the_end_of(store, UUID(tenant_id), hold, *_command(name, tmp_path / "r"))
+    _, said = erasing.communicate()
+    assert erasing.returncode == 13
+    assert "is held by case-1" in said
+    assert _rows(store, tenant_id) == before | {
+        "email_holds": 1,
+        "email_audit_log": before["email_audit_log"] + 1,
+    }
+    with psycopg.connect(login) as connection:
+        assert connection.execute(b"select from email_messages").rowcount == before["email_messages"]
+    store.cli("hold", "release", "-t", name, "case-1")
+    _erase(store, name)
 
 
 def _command(name: str, report: Path) -> tuple[str, ...]:

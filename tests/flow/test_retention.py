@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ import psycopg
 import pytest
 from psycopg.errors import ForeignKeyViolation, RestrictViolation
 
+from postroom.model import MessageId
 from postroom.sample import generate
+from postroom.store import accounts, holds
+from postroom.store.database import TenantTx
+from tests.flow.moving import started_before_the_end_of
 from tests.support.dovecot import Dovecot
 from tests.support.site import Store, running_store
 
@@ -274,3 +279,34 @@ def test_what_a_server_let_go_is_restored_into_a_folder_of_ours(
         folders = store.json("show", "-t", synced, each["id"])["folders"]
         assert [folder["name"] for folder in folders] == ["Restored by Postroom"]
     assert len(_ids(store, synced)) == 20
+
+
+def test_a_hold_by_a_search_takes_what_is_deleted_as_well(store: Store, tenant: str, rows: Rows) -> None:
+    wanted = set(_ids(store, tenant, "has:attachment"))
+    store.cli("message", "delete", "-t", tenant, *sorted(wanted)[:3])
+    added = store.json("hold", "add", "-t", tenant, "case-1", "--search", "has:attachment")
+    assert added["messages"] == len(wanted)
+    store.cli("message", "delete", "-t", tenant, "--search", "")
+    done = store.json("purge", "-t", tenant)["items"][0]
+    assert (done["purged"], done["held"]) == (120 - len(wanted), len(wanted))
+    assert rows.count("email_messages") == len(wanted)
+
+
+@pytest.mark.parametrize("scope", ["tenant", "account", "messages"])
+def test_a_purge_skips_what_is_held_while_it_is_under_way(
+    store: Store, tenant: str, rows: Rows, scope: str
+) -> None:
+    wanted = [MessageId(UUID(each)) for each in _ids(store, tenant, "has:attachment")]
+    store.cli("message", "delete", "-t", tenant, "--search", "")
+
+    async def hold(tx: TenantTx) -> None:
+        account = (await accounts.by_email(tx, ME)).id if scope == "account" else None
+        await holds.add(tx, "case-1", account_id=account, message_ids=wanted if scope == "messages" else None)
+
+    purging = started_before_the_end_of(store, rows.tenant_id, hold, "purge", "-t", tenant, "--json")
+    out, err = purging.communicate()
+    assert (purging.returncode, err) == (0, "")
+    (done,) = json.loads(out)["items"]
+    left = len(wanted) if scope == "messages" else 120
+    assert (done["purged"], done["held"]) == (120 - left, left)
+    assert rows.count("email_messages") == left

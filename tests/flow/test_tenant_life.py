@@ -84,6 +84,8 @@ def test_the_application_writes_nothing_for_a_suspended_tenant(store: Store, ten
         "update email_messages set is_read = not is_read",
         "insert into email_folders (id, tenant_id, account_id, name, created_at, updated_at)"
         " select gen_random_uuid(), tenant_id, id, gen_random_uuid()::text, 0, 0 from email_accounts",
+        "insert into email_account_shares (tenant_id, user_id, account_id, owner_id, access, created_at, updated_at)"
+        " select tenant_id, gen_random_uuid(), id, user_id, 'read', 0, 0 from email_accounts",
         "insert into email_outbox (tenant_id, id, account_id, kind, payload, not_before, created_at, updated_at)"
         " select tenant_id, gen_random_uuid(), id, 'flags', '{}', 0, 0, 0 from email_accounts",
     )

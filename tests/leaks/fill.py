@@ -41,8 +41,8 @@ THIRD = Tenant(hex="cccccccc", word="cedar", rows=4)
 NOBODY = Tenant(hex="dddddddd", word="quoll", rows=0)
 """A tenant that does not exist: of all that the server says, nothing may tell it from one that does."""
 TENANTS = (OWN, OTHER, THIRD)
-_LEFT_OUT = {"suspended_at"}
-"""A suspended tenant is refused before anything can leak."""
+_LEFT_OUT = {"suspended_at", "erasing_at"}
+"""Such a tenant is refused before anything can leak."""
 
 
 def fill(connection: Connection, catalog: Catalog) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from postroom.errors import StoreError, UsageError
 from postroom.model import Account, Folder, MessageId
 from postroom.sql import queries
-from postroom.store import search
+from postroom.store import placements, search
 from postroom.store.database import TenantTx
+from postroom.store.placements import Placement
 from tests.store.mailroom import store_message
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +60,19 @@ async def test_a_cursor_that_is_not_ours_is_refused(tx: TenantTx, cursor: str) -
 
 
 @pytest.mark.parametrize(
-    "query", [{"drop": "table"}, {"and": [{"what": 1}]}, {}, {"ts": "'"}, {"before": "x"}], ids=str
+    "query",
+    [
+        {"drop": "table"},
+        {"and": [{"what": 1}]},
+        {"and": [WORD, {"what": 1}]},
+        {"or": [{"all": True}, {"flag": "green"}]},
+        {"not": {"and": [{"all": True}, {"what": 1}]}},
+        {"with_deleted": {"and": [{"all": True}, {"with_deleted": {"all": True}}]}},
+        {},
+        {"ts": "'"},
+        {"before": "x"},
+    ],
+    ids=str,
 )
 async def test_a_query_that_the_compiler_would_not_make_is_refused(
     tx: TenantTx, query: dict[str, Any]
@@ -71,3 +85,45 @@ async def test_what_was_deleted_is_not_found(tx: TenantTx, letters: list[Message
     await tx.rows(queries("placements").settle, message_ids=letters[:3], at=1)
     page = await search.matches(tx, WORD)
     assert [each["id"] for each in page.items] == letters[3:]
+
+
+async def test_with_what_was_deleted_all_is_found_however_many_pages_there_are(
+    tx: TenantTx, letters: list[MessageId], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_MOST", 2)
+    await tx.rows(queries("placements").settle, message_ids=letters[:3], at=1)
+    for query in (WORD, {"all": True}, {"and": [WORD, {"not": {"ts": "'nothing'"}}]}):
+        assert await search.ids(tx, query, with_deleted=True) == letters
+        assert await search.ids(tx, query) == letters[3:]
+
+
+async def test_what_its_server_let_go_is_where_it_lay(
+    tx: TenantTx, inbox: Folder, letters: list[MessageId]
+) -> None:
+    placed = [
+        Placement(folder_id=inbox.id, uidvalidity=1, uid=uid, message_id=each, flags=frozenset())
+        for uid, each in enumerate(letters, 1)
+    ]
+    await placements.insert(tx, placed)
+    await placements.settle(tx, await placements.forget(tx, inbox.id, 1, [1, 2]))
+    query = {"in": {"name": "inbox"}}
+    assert await search.ids(tx, query) == letters[2:]
+    assert await search.ids(tx, query, with_deleted=True) == letters
+
+
+@pytest.mark.parametrize("limit", [2**31 - 1, 0, -1])
+async def test_any_limit_is_one_that_can_be_kept(
+    tx: TenantTx, account: Account, inbox: Folder, letters: list[MessageId], limit: int
+) -> None:
+    for number in range(8, 12):
+        await store_message(tx, account.id, inbox.id, subject=f"Letter {number}", at=number)
+    for query in (WORD, {"all": True}):
+        found = await tx.rows(
+            queries("search").matches,
+            query=orjson.dumps(query).decode(),
+            ranked_by=None,
+            limit=limit,
+            before_at=None,
+            before_id=None,
+        )
+        assert len(found) == (11 if limit > 0 else 1)

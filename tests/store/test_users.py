@@ -242,3 +242,20 @@ def test_the_command_line_shares_and_looks_as_a_user(store: Store, tmp_path: Pat
         assert (done.returncode, says in done.stderr) == (code, True), done.stderr
     done = store.cli("account", "share", *team, "--user", bob, "--access", "all", check=False)
     assert (done.returncode, "there are read and write" in done.stderr) == (2, True)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("role", ["email_service", "email_worker"])
+async def test_a_user_goes_on_with_the_trail_and_does_not_learn_how_long_it_is(
+    store: Store, tenant_id: TenantId, desks: list[Desk], role: str
+) -> None:
+    ann = desks[0]
+    heads = Query(name="heads", text="select place from email_audit_heads where tenant_id = %(tenant_id)s")
+    async with Database(store.site.url(role)) as db:
+        async with db.tenant(tenant_id, ann.user_id) as tx:
+            await audit.append(tx, "account.sync", "account", ann.account_id)
+            assert await tx.rows(heads) == []
+            assert len(await audit.newest(tx, limit=10)) == 2
+        async with db.tenant(tenant_id) as tx:
+            assert [each["place"] for each in await tx.rows(heads)] == [4]
+            assert (await audit.verify(tx)).faults == []

@@ -188,18 +188,14 @@ async def _show(tenant: str, as_user: UUID | None, prefix: str, *, raw: bool) ->
         )
 
 
-async def found_by(tx: Any, query: str) -> list[Any]:
-    """The ids of every message that a search finds, newest first."""
+async def found_by(tx: Any, query: str, *, with_deleted: bool = False) -> list[Any]:
+    """The ids of every message that a search finds, newest first; `with_deleted` also of what a purge has yet to take."""
     from postroom.search.compile import compiled
     from postroom.search.query import parse
     from postroom.store import search as store_search
 
-    tree, cursor, found = parse(query, now=datetime.now(UTC), timezone=local_zone()), None, list[Any]()
-    while True:
-        page = await store_search.matches(tx, compiled(tree), limit=1000, cursor=cursor)
-        found += [row["id"] for row in page.items]
-        if (cursor := page.next) is None:
-            return found
+    tree = parse(query, now=datetime.now(UTC), timezone=local_zone())
+    return await store_search.ids(tx, compiled(tree), with_deleted=with_deleted)
 
 
 async def resolved(tx: Any, prefix: str, *, is_deleted: bool = False) -> Any:

@@ -26,7 +26,10 @@ def add(
         str | None, typer.Option("--account", "-a", metavar="EMAIL", help="Only this account.")
     ] = None,
     search: Annotated[
-        str | None, typer.Option("--search", help="Only what this search finds now; later mail is not in it.")
+        str | None,
+        typer.Option(
+            "--search", help="Only what this search finds now, deleted mail as well; later mail is not in it."
+        ),
     ] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why, for whoever reads it later.")] = None,
     as_json: JsonOption = False,
@@ -55,14 +58,14 @@ async def _add(
     owner = await tenant_id(tenant)
     async with store("email_worker") as db, db.tenant(owner, in_any_state=True) as tx:
         account = await accounts.by_email(tx, email) if email else None
-        found = None if search is None else await found_by(tx, search)
+        found = None if search is None else await found_by(tx, search, with_deleted=True)
         if found == []:
             raise UsageError(reason=f"The search {search!r} finds nothing that could be held.")
-        await holds.add(
+        held = await holds.add(
             tx, name, account_id=account and account.id, query=search, message_ids=found, reason=reason
         )
     scope = "account" if account else "tenant" if found is None else "messages"
-    return {"name": name, "scope": scope, "messages": len(found or [])}
+    return {"name": name, "scope": scope, "messages": held}
 
 
 @holds_app.command("list")

@@ -194,12 +194,11 @@ async def _purge_one(db: Any, tenant: Any) -> dict[str, Any]:
         total = await removal.count_purgeable(tx, before=before)
     if whole := [each for each in open_holds if each.scope == "tenant"]:
         return done | {"hold": whole[0].name, "held": total}
-    accounts = [each.account_id for each in open_holds if each.account_id]
     blobs, position = Blobs(chosen()), removal.BEGINNING
     with progress(f"purging {tenant.name}", unit="messages") as show:
         while position and total:
             async with db.tenant(tenant.id, in_any_state=True) as tx:
-                step = await removal.purge(tx, before=before, held_account_ids=accounts, after=position)
+                step = await removal.purge(tx, before=before, after=position)
             await _discard(db, tenant.id, blobs, step.blobs, done)
             done["purged"] += step.purged
             done["held"] += step.held

@@ -7,7 +7,7 @@ a blob lie elsewhere they go before the row that knows where. The tenant's own r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from typing import Any
 from postroom.blobs import Blobs, tenancy
 from postroom.blobs.objects import Shelf
 from postroom.blobs.store import stored
-from postroom.errors import Held, NotErased, StoreError
+from postroom.errors import Held, NotErased, PostroomError, StoreError
 from postroom.ids import now_ms
 from postroom.ops import tenant_login
 from postroom.ops.home import write_private
@@ -24,9 +24,8 @@ from postroom.ops.provision import Site
 from postroom.ops.report_file import as_text
 from postroom.ops.signing import signing_key
 from postroom.settings import Settings
-from postroom.store import moves
+from postroom.store import holds, moves
 from postroom.store.database import Database, TenantTx
-from postroom.store.holds import holds_of
 from postroom.store.system import Tenant
 
 _BATCH_ROWS = 2_000
@@ -43,33 +42,55 @@ async def erase(
 
     Raises Held, and then nothing was removed; StoreError and what is below it, and then the same call goes on from there.
     """
-    await _refuse_held(db, tenant)
     key = signing_key(settings)
     erasing = _Erasing(db, Blobs(settings), tenant, report)
-    await erasing.begin(had_login=tenant_login.revoke(site, tenant.id))
+    await erasing.begin()
+    await erasing.count_login(had_login=tenant_login.revoke(site, tenant.id))
     await erasing.remove_rows()
     await erasing.remove_objects()
+    said: dict[str, Any] = {}
     try:
         async with db.tenant(tenant.id, in_any_state=True) as tx:
             said = key.sign(await erasing.finish(tx))
             if out:
                 _write(out, as_text(said))
-    except BaseException:
-        _forget(out)
-        raise
+    except BaseException as error:
+        if not await _is_true(erasing, out, error):
+            raise
     return said
 
 
-async def _refuse_held(db: Database, tenant: Tenant) -> None:
-    async with db.tenant(tenant.id, in_any_state=True) as tx:
-        for hold in await holds_of(tx):
-            raise Held(what=f"Mail of {tenant.name}", hold=hold.name, tenant=tenant.name)
+async def _is_true(erasing: _Erasing, out: Path | None, error: BaseException) -> bool:
+    """Whether what the report says has come to be, although the answer to the last commit did not come.
+
+    If it has not, the report is no more; if nobody can tell, it stands under a name that says so.
+    """
+    try:
+        is_true = await erasing.has_ended()
+    except PostroomError:
+        _set_aside(out, error)
+        return False
+    if not is_true:
+        _forget(out)
+    return is_true
 
 
 def _forget(out: Path | None) -> None:
-    """What a report says that is there is not true yet."""
     if out:
         out.unlink(missing_ok=True)
+
+
+def _set_aside(out: Path | None, error: BaseException) -> None:
+    if out is None or not out.exists():
+        return
+    unconfirmed = out.with_name(f"{out.name}.unconfirmed")
+    out.replace(unconfirmed)
+    why = error.fields.get("reason", error) if isinstance(error, PostroomError) else "it was interrupted"
+    reason = (
+        f"{why}; nobody can say now whether the tenant is erased, so its report is {unconfirmed}: it is true if"
+        " postroom tenant list names no such tenant, else erase it again"
+    )
+    raise StoreError(reason=reason) from error
 
 
 def _write(out: Path, text: str) -> None:
@@ -87,31 +108,41 @@ class _Erasing:
         self._db, self._blobs, self._tenant, self._report = db, blobs, tenant, report
         self._shelves: dict[str, Shelf] = {}
         self._done = self._total = 0
+        self._begun_at: int | None = None
         if home := blobs.home_shelf:
             self._shelves[home.root] = home
 
-    async def begin(self, *, had_login: bool) -> None:
-        """Nothing new comes in, and the erasure is on record."""
+    async def begin(self) -> None:
+        """Nothing new comes in or is held, and the erasure is on record. Raises Held."""
         async with self._db.tenant(self._tenant.id, in_any_state=True) as tx:
             await moves.alone(tx)
+            await holds.alone(tx)
+            for hold in await holds.holds_of(tx):
+                raise Held(what=f"Mail of {self._tenant.name}", hold=hold.name, tenant=self._tenant.name)
             if await moves.under_way(tx) is None:
                 await moves.begin(tx, "erase", now_ms())
-            tally = await _add(tx, logins=int(had_login))
+            tally = await _add(tx)
             for root, storage_type in tally["places"].items():
                 self._shelves[root] = self._blobs.shelf_at(storage_type, root)
-            await moves.stop(tx)
+            await moves.stop(tx, now_ms())
             for table in await moves.tables(tx):
                 self._total += await moves.count(tx, table)
+
+    async def count_login(self, *, had_login: bool) -> None:
+        """To the tally: nobody can log in as the tenant any more."""
+        async with self._db.tenant(self._tenant.id, in_any_state=True) as tx:
+            await _add(tx, logins=int(had_login))
 
     async def remove_rows(self) -> None:
         """Of every table but the tenants' own, and again when somebody wrote meanwhile."""
         for attempt in range(1, _ROUNDS + 1):
             try:
-                for table in reversed(await self._tables()):
+                tables = await self._tables()
+                for table in reversed(tables):
                     if table.name == moves.BLOBS:
                         await self._remove_blobs()
                     elif table.name != moves.TENANTS:
-                        await self._remove(table)
+                        await self._remove(table, [each for each in tables if table.name in each.parents])
                 return
             except StoreError as error:
                 # A foreign key, most likely: there are rows again in a table that was emptied.
@@ -145,7 +176,7 @@ class _Erasing:
         found = await moves.under_way(tx)
         assert found
         begun_at, tally = found
-        at = now_ms()
+        at, self._begun_at = now_ms(), begun_at
         await moves.note(tx, "erase", begun_at, tally, finished_at=at)
         return {
             "kind": "postroom.erasure",
@@ -166,17 +197,29 @@ class _Erasing:
             },
         }
 
+    async def has_ended(self) -> bool:
+        """Whether `finish` came to be. Raises StoreError."""
+        if self._begun_at is None:
+            return False
+        async with self._db.tenant(self._tenant.id, in_any_state=True) as tx:
+            return await moves.has_ended(tx, self._begun_at)
+
     async def _tables(self) -> list[moves.Table]:
         async with self._db.tenant(self._tenant.id, in_any_state=True) as tx:
             return await moves.tables(tx)
 
-    async def _remove(self, table: moves.Table) -> None:
+    async def _remove(self, table: moves.Table, children: Sequence[moves.Table]) -> None:
+        """The children that are not empty yet go with their parents, and are counted: an owner's share is such a one."""
+        async with self._db.tenant(self._tenant.id, in_any_state=True) as tx:
+            left = [each for each in children if await moves.count(tx, each)]
         removed = 1
         while removed:
             async with self._db.tenant(self._tenant.id, in_any_state=True) as tx:
+                before = {each.name: await moves.count(tx, each) for each in left}
                 removed = await tx.run(table.remove, limit=_BATCH_ROWS)
-                await _add(tx, rows={table.name: removed})
-            self._step(removed, table.name)
+                gone = {each.name: before[each.name] - await moves.count(tx, each) for each in left}
+                await _add(tx, rows={table.name: removed} | gone)
+            self._step(removed + sum(gone.values()), table.name)
 
     async def _remove_blobs(self) -> None:
         is_more = True

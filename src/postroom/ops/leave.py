@@ -11,14 +11,14 @@ from typing import Any
 
 from postroom import __version__
 from postroom.blobs import PIECE_BYTES, Blobs
-from postroom.errors import BlobDamaged
+from postroom.errors import BlobDamaged, TenantErasing
 from postroom.ids import now_ms
 from postroom.ops import csv_rows
 from postroom.ops.archive import PART_BYTES, ArchiveWriter, joined
 from postroom.ops.master_key import master_key
 from postroom.ops.travel_key import TravelKey
 from postroom.settings import Settings
-from postroom.store import moves
+from postroom.store import moves, tenants
 from postroom.store.database import Database, TenantTx
 from postroom.store.system import Tenant
 
@@ -49,7 +49,7 @@ async def leave(
 ) -> Left:
     """Write the archive of a tenant. `secret` seals the credentials on their way; without one they stay here.
 
-    Raises UsageError, TargetError, StoreError.
+    Raises UsageError, TargetError, StoreError, TenantErasing.
     """
     with ArchiveWriter(out) as archive:
         key = await asyncio.to_thread(TravelKey, secret, tenant.id) if secret else None
@@ -57,6 +57,8 @@ async def leave(
         async with db.tenant(tenant.id, in_any_state=True) as tx:
             await moves.begin(tx, "export", begun_at)
         async with db.tenant(tenant.id, in_any_state=True, is_snapshot=True) as tx:
+            if (await tenants.mine(tx)).erasing_at:
+                raise TenantErasing(name=tenant.name)
             leaving = _Leaving(tx, Blobs(settings), archive, settings, key, report)
             manifest = await leaving.take_all()
         left = leaving.left

@@ -18,6 +18,8 @@ from postroom.store.database import TenantTx
 QUERIES = queries("audit")
 END = (2**63 - 1, UUID(int=2**128 - 1))
 """Behind the newest entry: time and id."""
+BEGINNING = (-(2**63), UUID(int=0))
+"""Before the first place of a chain, and before whatever was put in there."""
 _PAGE = 2000
 
 
@@ -77,7 +79,7 @@ async def months(tx: TenantTx) -> list[date]:
 
 
 async def chain(
-    tx: TenantTx, month: date, *, after: tuple[int, UUID] = (0, UUID(int=0))
+    tx: TenantTx, month: date, *, after: tuple[int, UUID] = BEGINNING
 ) -> AsyncIterator[dict[str, Any]]:
     """The entries of a month in their order, from behind a place and id on, every value as its text."""
     since, before = _bounds(month)
@@ -100,7 +102,7 @@ async def verify(tx: TenantTx) -> Verified:
     entries, heads, faults = 0, dict[str, Head](), list[Fault]()
     for month in await months(tx):
         walked = Chain(tx.tenant_id, f"{month:%Y-%m}")
-        position = (0, UUID(int=0))
+        position = BEGINNING
         while True:
             before = walked.entries
             async for entry in chain(tx, month, after=position):

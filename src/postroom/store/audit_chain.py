@@ -78,6 +78,8 @@ class Chain:
                 f"entry {expected} is" if place == expected + 1 else f"entries {expected} to {place - 1} are"
             )
             self._fault(expected, None, f"{gap} missing")
+        elif place < 1:
+            self._fault(place, entry["id"], f"an entry was put in: no entry has place {place}")
         elif place < expected:
             self._fault(place, entry["id"], f"an entry was put in: there are two of place {place}")
         elif bytes(entry["previous_hash"]) != self.end.hash:

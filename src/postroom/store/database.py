@@ -15,15 +15,16 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from postroom.errors import DatabaseFull, DatabaseUnreachable, StoreError, TenantSuspended
+from postroom.errors import DatabaseFull, DatabaseUnreachable, StoreError, TenantErasing, TenantSuspended
 from postroom.model import Query, TenantId, UserId
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 Role = Literal["email_service", "email_worker", "email_owner"]
 
-_SUSPENDED = """
-select name from email_tenants
-where tenant_id = current_setting('app.current_tenant_id')::uuid and suspended_at is not null"""
+_SHUT_OUT = """
+select name, erasing_at from email_tenants
+where tenant_id = current_setting('app.current_tenant_id')::uuid
+  and (suspended_at is not null or erasing_at is not null)"""
 
 # The pool warns of a connection that broke, which the error says already; unheard unless somebody sets up logging.
 logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
@@ -165,10 +166,10 @@ class Database:
 
         With `user_id`, of the tenant only the accounts of that user and those shared with them.
         In a snapshot nothing changes, whatever others do meanwhile, and nothing can be written.
-        Raises TenantSuspended, unless it is an operator's business, which goes on `in_any_state`.
+        Raises TenantSuspended and TenantErasing, unless it is an operator's business, which goes on `in_any_state`.
         """
         begin = "begin isolation level repeatable read read only" if is_snapshot else "begin"
-        refused_if = "" if in_any_state else _SUSPENDED
+        refused_if = "" if in_any_state else _SHUT_OUT
         current = _set_local(tenant_id, user_id)
         async with self._transaction(current, begin=begin, refused_if=refused_if) as connection:
             yield TenantTx(connection, tenant_id, user_id)
@@ -189,7 +190,7 @@ class Database:
                 begun = await connection.execute(f"{begin}; {self._limits}; {tenant}; {refused_if}".encode())
             try:
                 if refused_if:
-                    await _refuse_suspended(begun)
+                    await _refuse(begun)
                 yield connection
             except BaseException:
                 await _roll_back(connection)
@@ -220,12 +221,12 @@ async def _check(connection: Connection) -> None:
     await connection.execute(b"")
 
 
-async def _refuse_suspended(begun: psycopg.AsyncCursor[dict[str, Any]]) -> None:
-    """The last answer of a beginning is the name of the tenant, if it is suspended."""
+async def _refuse(begun: psycopg.AsyncCursor[dict[str, Any]]) -> None:
+    """The last answer of a beginning is the tenant, if it is shut out."""
     while begun.nextset():
         pass
     if row := await begun.fetchone():
-        raise TenantSuspended(name=row["name"])
+        raise (TenantErasing if row["erasing_at"] else TenantSuspended)(name=row["name"])
 
 
 async def _roll_back(connection: Connection) -> None:

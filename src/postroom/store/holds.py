@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from postroom.errors import NotFound, UsageError
+from postroom.errors import NotFound, TenantErasing, UsageError
 from postroom.ids import new_id, now_ms
 from postroom.model import AccountId, MessageId
 from postroom.sql import queries
-from postroom.store import audit
+from postroom.store import audit, tenants
 from postroom.store.database import TenantTx
 from postroom.store.system import refuse_bad_name
 
@@ -41,10 +41,20 @@ async def holds_of(tx: TenantTx) -> list[Hold]:
     return [Hold(**row) for row in await tx.rows(QUERIES.open)]
 
 
+async def held_wholly(tx: TenantTx) -> set[AccountId | None]:
+    """The accounts that are held with all their mail; None among them: the tenant is."""
+    return {row["account_id"] for row in await tx.rows(QUERIES.held_wholly)}
+
+
 async def held_of(tx: TenantTx, message_ids: Sequence[MessageId]) -> set[MessageId]:
     """Those of the messages that are held one by one."""
     rows = await tx.rows(QUERIES.held_of, message_ids=list(message_ids))
     return {MessageId(row["message_id"]) for row in rows}
+
+
+async def alone(tx: TenantTx) -> None:
+    """Until the transaction ends nobody else makes a hold on the tenant's mail, and no erasure of it begins."""
+    await tx.rows(QUERIES.alone)
 
 
 async def add(
@@ -55,9 +65,18 @@ async def add(
     query: str | None = None,
     message_ids: Sequence[MessageId] | None = None,
     reason: str | None = None,
-) -> UUID:
-    """Hold an account, or messages, or without either the whole tenant. Raises UsageError for a name that is taken."""
+) -> int:
+    """Hold an account, or messages, or without either the whole tenant. How many messages it names.
+
+    Whatever removes mail waits until it is held, or it has been removed before. Raises UsageError for a name that is
+    taken, TenantErasing.
+    """
     refuse_bad_name(name, "a hold's name")
+    await alone(tx)
+    await tx.rows(queries("accounts").hold_all)
+    tenant = await tenants.mine(tx)
+    if tenant.erasing_at:
+        raise TenantErasing(name=tenant.name)
     hold_id = new_id()
     scope: Scope = "account" if account_id else "messages" if message_ids is not None else "tenant"
     made = await tx.rows(
@@ -72,11 +91,12 @@ async def add(
     )
     if not made:
         raise UsageError(reason=f"There is a hold named {name!r} already. Choose another name.")
+    count = 0
     if message_ids:
-        await tx.run(QUERIES.hold_messages, hold_id=hold_id, message_ids=list(message_ids))
+        count = await tx.run(QUERIES.hold_messages, hold_id=hold_id, message_ids=list(message_ids))
     about = {"name": name, "scope": scope, "account_id": account_id, "reason": reason}
-    await audit.append(tx, "hold.add", "hold", hold_id, after=about | {"messages": len(message_ids or ())})
-    return hold_id
+    await audit.append(tx, "hold.add", "hold", hold_id, after=about | {"messages": count})
+    return count
 
 
 async def release(tx: TenantTx, name: str) -> None:

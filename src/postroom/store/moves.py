@@ -128,8 +128,9 @@ async def settle(tx: TenantTx) -> int:
     return (await tx.rows(QUERIES.recount))[0]["mended"]
 
 
-async def stop(tx: TenantTx) -> None:
-    """No account of the tenant is synced any more."""
+async def stop(tx: TenantTx, at: int) -> None:
+    """Nobody comes to the tenant any more, and none of its accounts is synced."""
+    await tx.run(QUERIES.shut, at=at)
     await tx.run(QUERIES.stop)
 
 
@@ -150,6 +151,12 @@ async def under_way(tx: TenantTx) -> tuple[int, dict[str, Any]] | None:
     """When an erasure that is not done was begun, and its tally. Nobody else goes on with it meanwhile."""
     rows = await tx.rows(QUERIES.under_way)
     return (rows[0]["begun_at"], rows[0]["tally"]) if rows else None
+
+
+async def has_ended(tx: TenantTx, begun_at: int) -> bool:
+    """Whether the erasure that was begun then is done; when its last transaction has ended, one way or the other."""
+    await tx.rows(QUERIES.in_turn)
+    return any(row["is_ended"] for row in await tx.rows(QUERIES.ended, begun_at=begun_at))
 
 
 def _table(row: Mapping[str, Any]) -> Table:

@@ -93,7 +93,6 @@ async def purge(
     tx: TenantTx,
     *,
     before: int,
-    held_account_ids: Sequence[AccountId],
     after: Position = BEGINNING,
     limit: int = 200,
 ) -> Purge:
@@ -109,8 +108,10 @@ async def purge(
         after_id=after[1],
         limit=limit,
     )
+    # After the lock, which whoever makes a hold takes as well: none is made until the step is done.
     held = await holds.held_of(tx, [MessageId(row["id"]) for row in rows])
-    free = [row for row in rows if row["id"] not in held and row["account_id"] not in held_account_ids]
+    wholly = await holds.held_wholly(tx)
+    free = [row for row in rows if not (row["id"] in held or row["account_id"] in wholly or None in wholly)]
     position = (rows[-1]["deleted_at"], rows[-1]["id"]) if len(rows) == limit else None
     blobs = await _purge(tx, free) if free else []
     return Purge(purged=len(free), held=len(rows) - len(free), blobs=blobs, position=position)

@@ -18,6 +18,8 @@ from postroom.store.database import TenantTx
 
 QUERIES = queries("search")
 MESSAGES = queries("messages")
+_MOST = 10_000
+"""A page that the database gives is never larger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,26 @@ async def matches(
     by_id = {row["id"]: row for row in rows}
     more = _cursor(page[-1]) if len(found) > limit else None
     return Page(items=[by_id[row["message_id"]] for row in page if row["message_id"] in by_id], next=more)
+
+
+async def ids(tx: TenantTx, query: dict[str, Any], *, with_deleted: bool = False) -> list[MessageId]:
+    """Every match of a compiled query, newest first; `with_deleted` also what is deleted and not purged yet."""
+    asked = orjson.dumps({"with_deleted": query} if with_deleted else query).decode()
+    found: list[MessageId] = []
+    before: tuple[int | None, UUID | None] = (None, None)
+    while True:
+        page = await tx.rows(
+            QUERIES.matches,
+            query=asked,
+            ranked_by=None,
+            limit=_MOST,
+            before_at=before[0],
+            before_id=before[1],
+        )
+        found += [row["message_id"] for row in page]
+        if len(page) < _MOST:
+            return found
+        before = (page[-1]["received_at"], page[-1]["message_id"])
 
 
 async def texts(tx: TenantTx, message_ids: Sequence[MessageId]) -> dict[MessageId, dict[str, Any]]:

@@ -20,6 +20,7 @@ class TenantState:
     tenant_id: TenantId
     name: str
     suspended_at: int | None
+    erasing_at: int | None
     keep_deleted_days: int | None
     """How long deleted mail is kept before a purge takes it; None: for ever."""
 

@@ -176,6 +176,7 @@ create table email_tenants (
   created_at       bigint not null,
   updated_at       bigint not null,
   suspended_at     bigint,
+  erasing_at       bigint,                                             -- since when it is being erased: it does not come back
   keep_deleted_days  integer default 30 check (keep_deleted_days between 0 and 36500),  -- null: what is deleted is kept
   constraint email_tenants_name_shape check (name ~ '^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$')
 );
@@ -545,7 +546,7 @@ create table email_audit_log (
   object_id      uuid,
   before         jsonb,
   after          jsonb,
-  place          bigint not null,                                      -- in the chain, from 1
+  place          bigint not null check (place > 0),                    -- in the chain, from 1
   previous_hash  bytea not null,                                       -- 32 zero bytes before the first
   hash           bytea not null,
   primary key (tenant_id, at, id)
@@ -654,9 +655,6 @@ alter table email_audit_log force row level security;
 
 alter table email_audit_heads enable row level security;
 alter table email_audit_heads force row level security;
-create policy email_audit_heads_tenant_policy on email_audit_heads
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
 -- Users inside a tenant: with app.current_user_id set, a row that belongs to an account is seen by those who have a share
 -- in the account, and written by those whose share is no 'read'. Without it the whole tenant is there. What is asked
@@ -709,7 +707,10 @@ begin
         ('email_blob_pieces', format('exists (select from public.email_blobs b where b.tenant_id = %s'
           || ' and b.sha256 = email_blob_pieces.sha256 offset 0)', v_tenant), 'false', 'false'),
         -- The trail: what the user did, and what was done to accounts that the user sees.
-        ('email_audit_log', format('(user_id = %s or object_id = %s)', v_user, v_seen), 'user_id = ' || v_user, 'false')
+        ('email_audit_log', format('(user_id = %s or object_id = %s)', v_user, v_seen), 'user_id = ' || v_user, 'false'),
+        -- How long the trail is tells what others did: only email_audit_append goes on with it, which runs as the owner.
+        ('email_audit_heads', 'current_user = ''email_owner''', 'current_user = ''email_owner''',
+          'current_user = ''email_owner''')
     ) listed (name, seen, made, changed)
     cross join lateral (
       select case when name in ('email_accounts', 'email_account_shares', 'email_credentials', 'email_blobs',
@@ -838,16 +839,20 @@ end $$;
 create trigger email_messages_held after delete on email_messages
   referencing old table as once_there for each statement execute function email_refuse_held();
 
--- A suspended tenant is written nothing by the application. The door of the program refuses it altogether; what operators
--- do for it, such as a purge, goes through email_worker and email_owner. -----------------------------------------------
+-- A suspended tenant is written nothing by the application, nor is one that is being erased. The door of the program
+-- refuses it altogether; what operators do for it, such as a purge, goes through email_worker and email_owner. ----------
 
 create function email_refuse_suspended() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_state text;
 begin
-  if exists (
-    select from public.email_tenants t
-     where t.tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid and t.suspended_at is not null) then
-    raise exception 'the tenant is suspended' using errcode = 'insufficient_privilege';
+  select case when t.erasing_at is not null then 'being erased' when t.suspended_at is not null then 'suspended' end
+    into v_state
+    from public.email_tenants t
+   where t.tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid;
+  if v_state is not null then
+    raise exception 'the tenant is %', v_state using errcode = 'insufficient_privilege';
   end if;
   return null;
 end $$;
@@ -856,8 +861,8 @@ do $$
 declare
   written text;
 begin
-  foreach written in array array['email_accounts', 'email_folders', 'email_credentials', 'email_messages',
-      'email_placements', 'email_outbox', 'email_changes'] loop
+  foreach written in array array['email_accounts', 'email_account_shares', 'email_folders', 'email_credentials',
+      'email_messages', 'email_placements', 'email_outbox', 'email_changes'] loop
     execute format('create trigger %I before insert or update or delete on public.%I for each statement'
       || ' when (session_user = ''email_service'') execute function email_refuse_suspended()', written || '_suspended', written);
   end loop;
@@ -1001,27 +1006,32 @@ $$;
 reset role;
 set role email_search;
 
-create function email_search_condition(p_node jsonb) returns text
+create function email_search_condition(p_node jsonb, p_with_deleted boolean default false) returns text
 language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
 -- One node of a compiled query as SQL over s (search entry) and m (message); every value is a quoted literal.
+-- With what is deleted, that lies where it lay last.
 declare
   v_kind text;
   v_value jsonb;
   v_parts text[];
+  v_condition text;
+  v_lies constant text := case when p_with_deleted then '(p.vanished_at is null or m.is_deleted)'
+    else 'p.vanished_at is null' end;
 begin
   if jsonb_typeof(p_node) <> 'object' then
     raise exception 'a search node must be an object' using errcode = 'invalid_parameter_value';
   end if;
   select key, value into strict v_kind, v_value from jsonb_each(p_node);
   if v_kind in ('and', 'or') then
-    select array_agg(public.email_search_condition(each_one)) into v_parts from jsonb_array_elements(v_value) each_one;
+    select array_agg(public.email_search_condition(each_one, p_with_deleted)) into v_parts
+      from jsonb_array_elements(v_value) each_one;
     if v_parts is null then
       return case v_kind when 'and' then 'true' else 'false' end;
     end if;
     return '(' || array_to_string(v_parts, ' ' || v_kind || ' ') || ')';
   end if;
-  return case v_kind
-    when 'not' then '(' || public.email_search_condition(v_value) || ') is not true'
+  v_condition := case v_kind
+    when 'not' then '(' || public.email_search_condition(v_value, p_with_deleted) || ') is not true'
     when 'all' then 'true'
     when 'ts' then format('s.words @@ %L::tsquery', v_value #>> '{}')
     when 'before' then format('s.received_at < %s', (v_value #>> '{}')::bigint)
@@ -1032,10 +1042,10 @@ begin
     when 'in' then format(
       'exists (select from public.email_placements p join public.email_folders f'
       || ' on f.tenant_id = p.tenant_id and f.id = p.folder_id'
-      || ' where p.tenant_id = s.tenant_id and p.message_id = s.message_id and p.vanished_at is null'
+      || ' where p.tenant_id = s.tenant_id and p.message_id = s.message_id and %2$s'
       || ' and (f.type = lower(%1$L) or lower(f.name) = lower(%1$L)'
       || ' or right(lower(f.name), length(%1$L) + 1) = ''/'' || lower(%1$L)))',
-      v_value ->> 'name')
+      v_value ->> 'name', v_lies)
     when 'flag' then case v_value #>> '{}'
       when 'unread' then 'not m.is_read'
       when 'read' then 'm.is_read'
@@ -1043,9 +1053,13 @@ begin
       when 'draft' then 'm.is_draft'
       when 'answered' then
         'exists (select from public.email_placements p where p.tenant_id = s.tenant_id'
-        || ' and p.message_id = s.message_id and p.vanished_at is null and ''\Answered'' = any (p.flags))'
+        || ' and p.message_id = s.message_id and ' || v_lies || ' and ''\Answered'' = any (p.flags))'
     end
   end;
+  if v_condition is null then
+    raise exception 'unknown search node' using errcode = 'invalid_parameter_value';
+  end if;
+  return v_condition;
 end $$;
 
 -- A tsquery that the index answers alone, and that every match of the given one satisfies: without its weights, orders
@@ -1075,9 +1089,11 @@ create function email_search_messages(
 returns table (message_id uuid, received_at bigint, rank real)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 -- The ids of the matches, newest first (p_ranked_by null), or the newest 1,000 by rank. p_before_* continue a page.
+-- {"with_deleted": query} finds what is deleted and not purged yet as well.
 -- Every statement is planned with its own values: a plan made for any value is 800 times slower for some.
 declare
-  v_condition text := public.email_search_condition(p_query);
+  v_with_deleted constant boolean := coalesce(p_query ? 'with_deleted', false);
+  v_condition text;
   v_must tsquery;       -- what every match satisfies, if there is such a thing
   v_rest text;          -- the condition without it
   v_among tsquery;      -- as much of it as the index answers alone
@@ -1102,15 +1118,20 @@ begin
     v_scope := v_scope || format(' and s.account_id = any (%L::uuid[])', array(
       select a.account_id from public.email_account_shares a where a.tenant_id = p_tenant_id and a.user_id = v_user));
   end if;
-  if v_condition is null then
-    raise exception 'unknown search node' using errcode = 'invalid_parameter_value';
+  if v_with_deleted then
+    p_query := p_query -> 'with_deleted';
   end if;
+  p_limit := least(greatest(p_limit, 1), 10000);
+  v_condition := public.email_search_condition(p_query, v_with_deleted);
   if p_before_at is not null then
     v_after_cursor := format(' and (s.received_at, s.message_id) < (%s, %L::uuid)', p_before_at, p_before_id);
   end if;
   -- m: what changes after a message has come in.
   v_joined := format(
-    ' join public.email_messages m on m.tenant_id = %L::uuid and m.id = s.message_id and not m.is_deleted', p_tenant_id);
+    ' join public.email_messages m on m.tenant_id = %L::uuid and m.id = s.message_id', p_tenant_id);
+  if not v_with_deleted then
+    v_joined := v_joined || ' and not m.is_deleted';
+  end if;
   if p_query ? 'ts' then
     v_must := (p_query ->> 'ts')::tsquery;
     v_rest := 'true';
@@ -1118,7 +1139,7 @@ begin
     select n ->> 'ts' into v_must from jsonb_array_elements(p_query -> 'and') n where n ? 'ts' limit 1;
     v_rest := public.email_search_condition(jsonb_build_object('and', coalesce(
       (select jsonb_agg(n) from jsonb_array_elements(p_query -> 'and') n
-        where (n ->> 'ts')::tsquery is distinct from v_must), '[]'::jsonb)));
+        where (n ->> 'ts')::tsquery is distinct from v_must), '[]'::jsonb)), v_with_deleted);
   end if;
   v_among := public.email_search_among(v_must);
 
@@ -1179,7 +1200,7 @@ reset role;
 -- Grants: nothing for PUBLIC, least for each login. ---------------------------------------------------------------------
 
 set role email_search;
-revoke all on function email_search_condition(jsonb), email_search_among(tsquery),
+revoke all on function email_search_condition(jsonb, boolean), email_search_among(tsquery),
   email_search_hits(text, tsquery, text) from public;
 revoke all on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid) from public;
 grant execute on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid)

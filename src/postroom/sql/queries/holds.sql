@@ -1,5 +1,9 @@
 -- Holds: mail that nobody may remove.
 
+-- name: alone
+-- Until the transaction ends nobody else makes a hold on the tenant's mail, and no erasure of it begins.
+select pg_advisory_xact_lock(hashtextextended('postroom.hold.' || %(tenant_id)s::text, 0))
+
 -- name: add
 insert into email_holds (tenant_id, id, name, scope, account_id, query, reason, created_at)
 values (%(tenant_id)s, %(id)s, %(name)s, %(scope)s, %(account_id)s, %(query)s, %(reason)s, %(at)s)
@@ -7,9 +11,12 @@ on conflict (tenant_id, name) where released_at is null do nothing
 returning id
 
 -- name: hold_messages
+-- Those of them that have not been purged meanwhile.
 insert into email_held_messages (tenant_id, hold_id, message_id)
-select %(tenant_id)s, %(hold_id)s, n.message_id
-from unnest(%(message_ids)s::uuid[]) as n (message_id)
+select m.tenant_id, %(hold_id)s, m.id
+from email_messages m
+where m.tenant_id = %(tenant_id)s
+  and m.id = any (%(message_ids)s::uuid[])
 on conflict (tenant_id, hold_id, message_id) do nothing
 
 -- name: open
@@ -29,6 +36,13 @@ where tenant_id = %(tenant_id)s
   and name = %(name)s
   and released_at is null
 for update
+
+-- name: held_wholly
+select account_id
+from email_holds
+where tenant_id = %(tenant_id)s
+  and released_at is null
+  and scope <> 'messages'
 
 -- name: held_of
 -- Which of these messages are held one by one. Asked by itself: as a part of the page that is purged, the planner would

@@ -27,10 +27,29 @@ for update
 -- Whether nobody else brings this tenant in or erases it until the transaction ends.
 select pg_try_advisory_xact_lock(hashtextextended('postroom.move.' || %(tenant_id)s::text, 0)) as alone
 
+-- name: in_turn
+-- The same, when whoever is at it has ended.
+select pg_advisory_xact_lock(hashtextextended('postroom.move.' || %(tenant_id)s::text, 0))
+
 -- name: tenant
 select name
 from email_tenants
 where tenant_id = %(tenant_id)s
+
+-- name: shut
+-- The door is shut for good: nobody comes in, and nothing is held any more.
+update email_tenants
+set erasing_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and erasing_at is null
+
+-- name: ended
+-- Whether the erasure that was begun then is done.
+select finished_at is not null as is_ended
+from email_moves
+where tenant_key = sha256(uuid_send(%(tenant_id)s::uuid))
+  and kind = 'erase'
+  and begun_at = %(begun_at)s
 
 -- name: stop
 -- Nothing is brought in any more.

@@ -1,7 +1,7 @@
 -- Tenants: the one that is set, as its operator sees and changes it.
 
 -- name: mine
-select tenant_id, name, suspended_at, keep_deleted_days
+select tenant_id, name, suspended_at, erasing_at, keep_deleted_days
 from email_tenants
 where tenant_id = %(tenant_id)s
 
