@@ -86,6 +86,27 @@ def test_a_check_that_fails_is_a_finding_and_an_unknown_one_a_sentence(server: S
     assert "there are row-security," in refused.stderr
 
 
+def test_a_table_that_somebody_has_locked_leaves_the_names_of_the_policies(server: Store) -> None:
+    run_statements(server, ["drop policy email_outbox_tenant_policy on email_outbox"])
+    with server.connect("postgres") as holder:
+        holder.execute("begin; lock table email_messages in access exclusive mode")
+        report = examined(server, "missing-policy", "policy-changed", "policy-open")
+    assert [found.what for _, found in report.findings] == ["email_outbox has no email_outbox_tenant_policy"]
+    assert report.not_made == {
+        "missing-policy": "by name alone: somebody keeps a table locked",
+        "policy-changed": "somebody keeps a table locked",
+        "policy-open": "somebody keeps a table locked",
+    }
+    _mended(server, "missing-policy")
+
+
+def test_comparing_the_policies_keeps_nobody_waiting(server: Store) -> None:
+    """Nor does it wait for who writes, or makes an index."""
+    with server.connect("postgres") as holder:
+        holder.execute("begin; lock table email_messages, email_folders in share row exclusive mode")
+        assert findings(server, "missing-policy", "policy-changed") == []
+
+
 def test_a_setting_that_waits_for_a_restart(server: Store) -> None:
     run_statements(server, ["alter system set max_connections = 150", "select pg_reload_conf()"])
     _until(lambda: findings(server, "restart-pending"))
@@ -309,6 +330,7 @@ def test_on_a_managed_server_what_cannot_be_seen_is_named() -> None:
     with _others_store("--locale=C.UTF-8", "--encoding=UTF8", user="manager") as store:
         report = examined(store)
         assert {"default-password", "open-door", "configuration-file", "disk"} <= set(report.not_made)
+        assert not [name for name in report.not_made if "policy" in name]
         assert not [name for name, found in report.findings if "itself failed" in found.what]
         page = store.cli("doctor", check=False)
         assert page.stdout.splitlines()[-1].startswith("Not checked: ")
