@@ -288,6 +288,29 @@ def test_files_of_blobs_that_are_missing_or_nobodys(tmp_path: Path) -> None:
         assert f"such as {strange}" in found.what
         _mended(store, "blob-files")
         assert not strange.exists()
+        assert sorted(path for path in place.rglob("*") if path.is_file()) == kept
+
+
+def test_blobs_in_a_folder_that_was_moved_are_still_somebodys(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    with running_store(POSTROOM_POSTGRES_BIN=str(PROGRAMS), POSTROOM_BLOB_STORE=f"local:{old}") as store:
+        tenant = store.tenant()
+        store.cli("sample", str(tmp_path / "sample"))
+        store.cli("import", "-t", tenant, "-a", "ada@example.org", str(tmp_path / "sample"))
+        old.rename(new)
+        moved = Store(store.home, POSTROOM_POSTGRES_BIN=str(PROGRAMS), POSTROOM_BLOB_STORE=f"local:{new}")
+        kept = sorted(path for path in new.rglob("*") if path.is_file())
+        for path in kept:
+            os.utime(path, (1, 1))
+        assert findings(moved, "blob-files") == []
+        strange = kept[0].with_name("ff" * 32)
+        strange.write_bytes(b"x")
+        os.utime(strange, (1, 1))
+        _mended(moved, "blob-files")
+        assert sorted(path for path in new.rglob("*") if path.is_file()) == kept
+        kept[0].unlink()
+        (found,) = findings(moved, "blob-files")
+        assert f"1 files of {tenant} are missing, such as {kept[0]}" in found.what
 
 
 def test_a_blob_that_is_not_whole(server: Store) -> None:
