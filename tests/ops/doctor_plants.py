@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.doctoring import Plant
 
+_ASKED = "tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid"
 PLANTS = (
     Plant(
         check="row-security",
@@ -27,6 +28,49 @@ PLANTS = (
         harm=("drop policy email_outbox_tenant_policy on email_outbox",),
     ),
     Plant(
+        check="missing-policy",
+        says=("email_messages_login_policy",),
+        harm=(
+            "drop policy email_messages_login_policy on email_messages",
+            "drop policy email_account_shares_owner_update_policy on email_account_shares",
+            "drop policy email_credentials_backup_policy on email_credentials",
+            "drop policy email_search_entries_search_policy on email_search_entries",
+            "drop policy email_tenants_owner_policy on email_tenants",
+        ),
+    ),
+    Plant(
+        check="policy-changed",
+        says=("email_accounts_tenant_policy", "not as it was laid"),
+        harm=(
+            "create table evil (x int)",
+            f"alter policy email_accounts_tenant_policy on email_accounts using ({_ASKED} or exists (select from evil))",
+        ),
+        leftovers=("drop table evil",),
+    ),
+    Plant(
+        check="policy-changed",
+        says=("email_messages_update_policy", "not as it was laid"),
+        harm=("alter policy email_messages_update_policy on email_messages using (true)",),
+    ),
+    Plant(
+        check="policy-changed",
+        says=("email_messages_login_policy", "not as it was laid"),
+        harm=("alter policy email_messages_login_policy on email_messages to email_worker",),
+    ),
+    Plant(
+        check="policy-changed",
+        says=("email_folders_backup_policy", "not as it was laid"),
+        harm=(
+            "drop policy email_folders_backup_policy on email_folders",
+            "create policy email_folders_backup_policy on email_folders to email_backup using (true)",
+        ),
+    ),
+    Plant(
+        check="policy-changed",
+        says=("see_more", "none of ours"),
+        harm=(f"create policy see_more on email_messages to email_service using ({_ASKED} or true)",),
+    ),
+    Plant(
         check="policy-calls",
         says=("email_folders_tenant_policy", "which_tenant"),
         harm=(
@@ -47,6 +91,11 @@ PLANTS = (
         check="policy-open",
         says=("see_all", "email_service"),
         harm=("create policy see_all on email_messages for select to email_service using (true)",),
+    ),
+    Plant(
+        check="policy-open",
+        says=("email_search_entries_search_policy", "email_readonly"),
+        harm=("alter policy email_search_entries_search_policy on email_search_entries to email_readonly",),
     ),
     Plant(
         check="view-invoker",

@@ -86,6 +86,27 @@ def test_a_check_that_fails_is_a_finding_and_an_unknown_one_a_sentence(server: S
     assert "there are row-security," in refused.stderr
 
 
+def test_a_table_that_somebody_has_locked_leaves_the_names_of_the_policies(server: Store) -> None:
+    run_statements(server, ["drop policy email_outbox_tenant_policy on email_outbox"])
+    with server.connect("postgres") as holder:
+        holder.execute("begin; lock table email_messages in access exclusive mode")
+        report = examined(server, "missing-policy", "policy-changed", "policy-open")
+    assert [found.what for _, found in report.findings] == ["email_outbox has no email_outbox_tenant_policy"]
+    assert report.not_made == {
+        "missing-policy": "by name alone: somebody keeps a table locked",
+        "policy-changed": "somebody keeps a table locked",
+        "policy-open": "somebody keeps a table locked",
+    }
+    _mended(server, "missing-policy")
+
+
+def test_comparing_the_policies_keeps_nobody_waiting(server: Store) -> None:
+    """Nor does it wait for who writes, or makes an index."""
+    with server.connect("postgres") as holder:
+        holder.execute("begin; lock table email_messages, email_folders in share row exclusive mode")
+        assert findings(server, "missing-policy", "policy-changed") == []
+
+
 def test_a_setting_that_waits_for_a_restart(server: Store) -> None:
     run_statements(server, ["alter system set max_connections = 150", "select pg_reload_conf()"])
     _until(lambda: findings(server, "restart-pending"))
@@ -267,6 +288,29 @@ def test_files_of_blobs_that_are_missing_or_nobodys(tmp_path: Path) -> None:
         assert f"such as {strange}" in found.what
         _mended(store, "blob-files")
         assert not strange.exists()
+        assert sorted(path for path in place.rglob("*") if path.is_file()) == kept
+
+
+def test_blobs_in_a_folder_that_was_moved_are_still_somebodys(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    with running_store(POSTROOM_POSTGRES_BIN=str(PROGRAMS), POSTROOM_BLOB_STORE=f"local:{old}") as store:
+        tenant = store.tenant()
+        store.cli("sample", str(tmp_path / "sample"))
+        store.cli("import", "-t", tenant, "-a", "ada@example.org", str(tmp_path / "sample"))
+        old.rename(new)
+        moved = Store(store.home, POSTROOM_POSTGRES_BIN=str(PROGRAMS), POSTROOM_BLOB_STORE=f"local:{new}")
+        kept = sorted(path for path in new.rglob("*") if path.is_file())
+        for path in kept:
+            os.utime(path, (1, 1))
+        assert findings(moved, "blob-files") == []
+        strange = kept[0].with_name("ff" * 32)
+        strange.write_bytes(b"x")
+        os.utime(strange, (1, 1))
+        _mended(moved, "blob-files")
+        assert sorted(path for path in new.rglob("*") if path.is_file()) == kept
+        kept[0].unlink()
+        (found,) = findings(moved, "blob-files")
+        assert f"1 files of {tenant} are missing, such as {kept[0]}" in found.what
 
 
 def test_a_blob_that_is_not_whole(server: Store) -> None:
@@ -309,6 +353,7 @@ def test_on_a_managed_server_what_cannot_be_seen_is_named() -> None:
     with _others_store("--locale=C.UTF-8", "--encoding=UTF8", user="manager") as store:
         report = examined(store)
         assert {"default-password", "open-door", "configuration-file", "disk"} <= set(report.not_made)
+        assert not [name for name in report.not_made if "policy" in name]
         assert not [name for name, found in report.findings if "itself failed" in found.what]
         page = store.cli("doctor", check=False)
         assert page.stdout.splitlines()[-1].startswith("Not checked: ")

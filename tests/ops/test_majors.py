@@ -14,9 +14,8 @@ import pytest
 from postroom import sql
 from tests.support.majors import programs_of
 from tests.support.site import Store, running_store
-from tests.support.statements import prepare
+from tests.support.statements import NOUNS, prepare
 
-NOUNS = sorted(path.stem for path in Path(sql.__file__).parent.glob("queries/*.sql"))
 SEARCHES = [
     "",
     "the",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,7 +13,7 @@ from postroom import sql
 from postroom.ops.cluster import Cluster
 from postroom.store.migrate import migrate, schema_version
 from tests.support.site import Store
-from tests.support.statements import prepare
+from tests.support.statements import NOUNS, OF_TENANTS, prepare
 
 NOT_TENANTS_DATA = {"email_schema_migrations", "email_moves"}
 CONTRACT_INDEXES = [
@@ -35,7 +34,6 @@ CONTRACT_INDEXES = [
     "idx_email_attachments_storage_path",
     "idx_email_attachments_content_hash",
 ]
-NOUNS = sorted(path.name.removesuffix(".sql") for path in Path(sql.__file__).parent.glob("queries/*.sql"))
 
 
 def _column(connection: psycopg.Connection[Any], question: str) -> set[Any]:
@@ -166,9 +164,7 @@ def test_every_query_prepares_against_the_schema(store: Store, noun: str) -> Non
             prepare(connection, query)
 
 
-@pytest.mark.parametrize(
-    "noun", [noun for noun in NOUNS if noun not in ("system", "ops", "doctor", "tune", "catalog")]
-)
+@pytest.mark.parametrize("noun", OF_TENANTS)
 def test_every_statement_names_the_tenant(noun: str) -> None:
     for query in vars(sql.queries(noun)).values():
         assert "%(tenant_id)s" in query.text, query.name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,16 +11,12 @@ from postroom.model import Query
 from tests.store.crowd import Crowd, explain, indexes_of, nodes
 from tests.store.examples import examples
 from tests.store.indexes import purposes
+from tests.support.statements import OF_TENANTS as NOUNS_OF_TENANTS
 
 SEARCH = "search.matches"  # its plans are made inside a function: test_search_plans.py
 PAIRS = [(each.index, query) for each in purposes() for query in each.queries if query != SEARCH]
-NOUNS = sorted(path.stem for path in Path(sql.__file__).parent.glob("queries/*.sql"))
 OF_TENANTS = [
-    query
-    for noun in NOUNS
-    if noun not in ("system", "ops", "catalog")
-    for query in vars(sql.queries(noun)).values()
-    if query.name != SEARCH
+    query for noun in NOUNS_OF_TENANTS for query in vars(sql.queries(noun)).values() if query.name != SEARCH
 ]
 # Looked at as a whole on purpose: what there is of it in a tenant is what is asked for.
 WHOLE = {"folders.miscounted", "audit.months", "moves.place_attachments", "moves.recount"}

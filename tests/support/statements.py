@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from postroom import sql
 from postroom.model import Query
+
+NOUNS = sorted(path.stem for path in Path(sql.__file__).parent.glob("queries/*.sql"))
+OF_OPERATORS = {"catalog", "doctor", "ops", "system", "tune"}
+"""What these ask is the server's business, with no tenant set."""
+OF_TENANTS = [noun for noun in NOUNS if noun not in OF_OPERATORS]
 
 
 def prepare(connection: psycopg.Connection[Any], query: Query) -> None:

@@ -16,6 +16,7 @@ from postroom.ops.doctor import (
     doors,
     indexes,
     passwords,
+    policies,
     pooling,
     roles,
     row_security,
@@ -31,6 +32,7 @@ from postroom.store.database import first_line, translated
 
 CHECKS: tuple[Check, ...] = (
     *row_security.CHECKS,
+    *policies.CHECKS,
     *roles.CHECKS,
     *passwords.CHECKS,
     *server.CHECKS,
@@ -94,6 +96,8 @@ def _make(check: Check, patient: Patient, report: Report) -> None:
         report.not_made[check.name] = str(error)
     except errors.InsufficientPrivilege as error:
         report.not_made[check.name] = f"{patient.user} may not look: {error.diag.message_primary}"
+    except errors.LockNotAvailable:
+        report.not_made[check.name] = "somebody keeps a table locked"
     except (psycopg.Error, PostroomError, OSError, ValueError, KeyError, TypeError) as error:
         if patient.admin.closed:
             raise

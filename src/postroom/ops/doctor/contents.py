@@ -11,7 +11,7 @@ from uuid import UUID
 from postroom.blobs.facade import GRACE_SECONDS
 from postroom.blobs.local import LocalShelf
 from postroom.ops.doctor.finding import Check, Finding, NotPossibleError, Severity
-from postroom.ops.doctor.patient import QUERIES, Patient, psql
+from postroom.ops.doctor.patient import QUERIES, Patient, Row, psql
 
 _COUNTED = """update email_folders f set total_count = c.total, unread_count = c.unread
 from (select f.id, count(p.message_id) as total, count(p.message_id) filter (where not p.is_read) as unread
@@ -23,7 +23,6 @@ _UNNEEDED = """delete from email_blobs b where b.tenant_id = '{tenant}' and b.cr
 and not exists (select from email_messages m where m.tenant_id = b.tenant_id and m.raw_blob = b.sha256)
 and not exists (select from email_attachments a where a.tenant_id = b.tenant_id and a.blob_hash = b.sha256)
 and not exists (select from email_quarantine q where q.tenant_id = b.tenant_id and q.raw_blob = b.sha256)"""
-_MOST_NAMED = 20
 
 
 def counters(patient: Patient) -> Iterator[Finding]:
@@ -58,34 +57,47 @@ def hollow_blobs(patient: Patient) -> Iterator[Finding]:
 
 
 def local_objects(patient: Patient) -> Iterator[Finding]:
+    home = _home(patient)
     for tenant in patient.rows_of_all_tenants(QUERIES.tenants_with_objects):
         rows = patient.rows_of_all_tenants(QUERIES.objects, tenant_id=tenant["tenant_id"])
-        named = {row["storage_path"] for row in rows}
-        if missing := sorted(path for path in named if not Path(path).exists()):
+        paths = [Path(row["storage_path"]) for row in rows]
+        if missing := sorted(str(place) for path in paths if not (place := _place(path, home)).exists()):
             yield Finding(
                 severity=Severity.FAULT,
                 what=f"{len(missing):,} files of {tenant['tenant']} are missing, such as {missing[0]}",
                 why="The mail and attachments made of them cannot be read.",
                 mend=f"cp -a BACKUP/{shlex.quote(missing[0].lstrip('/'))} {shlex.quote(missing[0])}  # from a backup, each of them",
             )
-        yield from _files_without_rows(patient, tenant["tenant_id"], tenant["tenant"], named)
+        if home:
+            yield from _files_without_rows(home, tenant, {_below(path) for path in paths})
     if patient.settings.blob_store.startswith("s3:"):
         raise NotPossibleError("the objects in S3 are not compared with their rows")
 
 
-def _files_without_rows(patient: Patient, tenant_id: UUID, tenant: str, named: set[str]) -> Iterator[Finding]:
+def _home(patient: Patient) -> Path | None:
+    """Where blobs are written now, if that is a folder."""
     kind, _, folder = patient.settings.blob_store.partition(":")
-    if kind != "local":
-        return
-    shelf = LocalShelf(Path(folder).expanduser().absolute())
-    paths = (f"{shelf.root}/{path}" for path in shelf.older(str(tenant_id), GRACE_SECONDS))
+    return Path(folder).expanduser().absolute() if kind == "local" else None
+
+
+def _place(path: Path, home: Path | None) -> Path:
+    """Where a blob is read from: when its old folder is no more, it is looked for in the one of now."""
+    return path if home is None or path.parents[2].is_dir() else home / _below(path)
+
+
+def _below(path: Path) -> str:
+    """`<tenant>/<aa>/<sha256>`: what an object is called in whatever folder."""
+    return "/".join(path.parts[-3:])
+
+
+def _files_without_rows(home: Path, tenant: Row, named: set[str]) -> Iterator[Finding]:
+    paths = LocalShelf(home).older(str(tenant["tenant_id"]), GRACE_SECONDS)
     if strange := sorted(path for path in paths if path not in named):
-        first = shlex.join(strange[:_MOST_NAMED])
         yield Finding(
             severity=Severity.NOTE,
-            what=f"{len(strange):,} files of {tenant} belong to no row, such as {strange[0]}",
+            what=f"{len(strange):,} files of {tenant['tenant']} belong to no row, such as {home / strange[0]}",
             why="A program was killed before it could write the row; nobody can read them.",
-            mend=f"rm -- {first}{'  # and so on' if len(strange) > _MOST_NAMED else ''}",
+            mend=f"postroom purge -t {shlex.quote(tenant['tenant'])}",
         )
 
 

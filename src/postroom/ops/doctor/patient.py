@@ -22,7 +22,7 @@ from postroom.settings import Settings
 
 Row = dict[str, Any]
 QUERIES = sql.queries("doctor")
-_LONGEST = "120s"
+_LIMITS = "set local statement_timeout = '120s'; set local lock_timeout = '2s'"
 
 
 def _utc_now() -> datetime:
@@ -126,5 +126,5 @@ def connect(url: str) -> psycopg.Connection[Row]:
 
 def _ask(connection: psycopg.Connection[Row], query: Query, parameters: dict[str, Any]) -> list[Row]:
     with connection.transaction():
-        connection.execute(f"set transaction read only; set local statement_timeout = '{_LONGEST}'".encode())
+        connection.execute(f"set transaction read only; {_LIMITS}".encode())
         return connection.execute(query.text.encode(), parameters).fetchall()

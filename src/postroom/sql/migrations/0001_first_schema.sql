@@ -586,11 +586,6 @@ create table email_schema_migrations (
 
 alter table email_tenants enable row level security;
 alter table email_tenants force row level security;
-create policy email_tenants_tenant_policy on email_tenants
-  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
-  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
--- The functions at the end of this file, owned by email_owner, find a tenant by its name.
-create policy email_tenants_owner_policy on email_tenants to email_owner using (true) with check (true);
 
 alter table email_credentials enable row level security;
 alter table email_credentials force row level security;
@@ -603,7 +598,6 @@ alter table email_account_shares force row level security;
 
 alter table email_folders enable row level security;
 alter table email_folders force row level security;
-create policy email_folders_search_policy on email_folders for select to email_search using (true);
 
 alter table email_blobs enable row level security;
 alter table email_blobs force row level security;
@@ -613,11 +607,9 @@ alter table email_blob_pieces force row level security;
 
 alter table email_messages enable row level security;
 alter table email_messages force row level security;
-create policy email_messages_search_policy on email_messages for select to email_search using (true);
 
 alter table email_placements enable row level security;
 alter table email_placements force row level security;
-create policy email_placements_search_policy on email_placements for select to email_search using (true);
 
 alter table email_addresses enable row level security;
 alter table email_addresses force row level security;
@@ -627,7 +619,6 @@ alter table email_attachments force row level security;
 
 alter table email_search_entries enable row level security;
 alter table email_search_entries force row level security;
-create policy email_search_entries_search_policy on email_search_entries for select to email_search using (true);
 
 alter table email_thread_links enable row level security;
 alter table email_thread_links force row level security;
@@ -661,8 +652,9 @@ alter table email_audit_heads force row level security;
 -- about the session is a subselect: it is answered once for a statement, not for each row. Every subselect is planned for
 -- every statement, so that where a statement looks at few rows there is none, and `offset 0` keeps the planner from
 -- planning an exists twice.
--- It lays the policies anew, too: postroom doctor prints it for a policy that is missing or changed.
-create function email_lay_policies() returns void
+-- Every policy of the store is laid here and nowhere else. It lays them anew, too: postroom doctor prints it for a policy
+-- that is missing or changed, and tells those by laying all of them on empty copies, which are in another schema.
+create function email_lay_policies(p_schema text default 'public') returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   v_tenant constant text := $q$nullif(current_setting('app.current_tenant_id', true), '')::uuid$q$;
@@ -674,10 +666,10 @@ declare
   v_written constant text := format($q$any (array(%s and s.access <> 'read'))$q$, v_shares);
   v_folders constant text :=
     'folder_id = any (array(select f.id from public.email_folders f where f.tenant_id = %s and f.account_id = %s))';
-  guarded record;
+  laid record;
 begin
-  for guarded in
-    select * from (
+  for laid in
+    with listed (name, seen, made, changed) as (
       select each_one, 'account_id = ' || v_seen, 'account_id = ' || v_written, 'account_id = ' || v_written
         from unnest(array['email_folders', 'email_messages', 'email_addresses', 'email_attachments', 'email_search_entries',
           'email_thread_links', 'email_changes', 'email_outbox', 'email_quarantine']) each_one
@@ -711,66 +703,63 @@ begin
         -- How long the trail is tells what others did: only email_audit_append goes on with it, which runs as the owner.
         ('email_audit_heads', 'current_user = ''email_owner''', 'current_user = ''email_owner''',
           'current_user = ''email_owner''')
-    ) listed (name, seen, made, changed)
-    cross join lateral (
-      select case when name in ('email_accounts', 'email_account_shares', 'email_credentials', 'email_blobs',
-        'email_blob_pieces') then v_no_user else format('(select %s)', v_no_user) end as no_user) whole_tenant
-  loop
-    execute format('drop policy if exists %I on public.%I', guarded.name || '_tenant_policy', guarded.name);
-    execute format('create policy %I on public.%I using (tenant_id = %3$s and (%4$s or %5$s))'
-      || ' with check (tenant_id = %3$s and (%4$s or %6$s))', guarded.name || '_tenant_policy', guarded.name, v_tenant,
-      guarded.no_user, guarded.seen, guarded.made);
+    ), of_users as (
+      select l.*, case when name in ('email_accounts', 'email_account_shares', 'email_credentials', 'email_blobs',
+        'email_blob_pieces') then v_no_user else format('(select %s)', v_no_user) end as no_user
+        from listed l
+    ), guarded as (
+      select c.relname::text as name, c.relispartition as is_part
+        from pg_class c
+        join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
+       where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname like 'email\_%'
+    )
+    select name, '_tenant_policy' as ending, format('using (tenant_id = %1$s and (%2$s or %3$s))'
+        || ' with check (tenant_id = %1$s and (%2$s or %4$s))', v_tenant, no_user, seen, made) as definition
+      from of_users
+    union all
+    select name, '_tenant_policy', format('using (tenant_id = %1$s) with check (tenant_id = %1$s)', v_tenant)
+      from guarded
+     where not is_part and name not in (select u.name from of_users u)
     -- Seeing is not changing: the row as it was must be one that the user may write, too.
-    execute format('drop policy if exists %I on public.%I', guarded.name || '_update_policy', guarded.name);
-    execute format('create policy %I on public.%I as restrictive for update using (%s or %s) with check (true)',
-      guarded.name || '_update_policy', guarded.name, guarded.no_user, guarded.changed);
-    execute format('drop policy if exists %I on public.%I', guarded.name || '_delete_policy', guarded.name);
-    execute format('create policy %I on public.%I as restrictive for delete using (%s or %s)',
-      guarded.name || '_delete_policy', guarded.name, guarded.no_user, guarded.changed);
+    union all
+    select name, '_update_policy', format('as restrictive for update using (%s or %s) with check (true)', no_user, changed)
+      from of_users
+    union all
+    select name, '_delete_policy', format('as restrictive for delete using (%s or %s)', no_user, changed)
+      from of_users
+    union all values
+      -- The functions at the end of this file, owned by email_owner, find a tenant by its name.
+      ('email_tenants', '_owner_policy', 'to email_owner using (true) with check (true)'),
+      -- The owner's share is made and goes with the account, and not otherwise.
+      ('email_account_shares', '_owner_update_policy', $q$as restrictive for update using (access <> 'owner')$q$),
+      ('email_account_shares', '_owner_delete_policy', $q$as restrictive for delete using (access <> 'owner')$q$)
+    union all
+    select each_one, '_search_policy', 'for select to email_search using (true)'
+      from unnest(array['email_folders', 'email_messages', 'email_placements', 'email_search_entries']) each_one
+    -- A backup reads the rows of all tenants, and each month of the trail by itself. It has policies instead of BYPASSRLS,
+    -- which a managed server gives to nobody.
+    union all
+    select name, '_backup_policy', 'for select to email_backup using (true)' from guarded
+    -- The login of a single tenant is named after a hash of the tenant's id (others can read the names of roles), and its
+    -- session cannot be another's, whatever it sets. Of the two conditions the first holds for the row, as a statement may
+    -- change the setting in its midst; coalesce keeps the planner from making it one of settings alone. The second goes to
+    -- the index: with another tenant set nothing is read, so there is nothing to be counted or timed.
+    union all
+    select name, '_login_policy', $q$as restrictive to email_tenant_login
+        using (coalesce(session_user = 'email_tenant_' || substr(encode(sha256(uuid_send(tenant_id)), 'hex'), 1, 32), false)
+          and tenant_id = case when session_user = 'email_tenant_' || substr(encode(sha256(uuid_send(
+              nullif(current_setting('app.current_tenant_id', true), '')::uuid)), 'hex'), 1, 32)
+            then nullif(current_setting('app.current_tenant_id', true), '')::uuid end)$q$
+      from guarded
+     where not is_part
+  loop
+    execute format('drop policy if exists %I on %I.%I', laid.name || laid.ending, p_schema, laid.name);
+    execute format('create policy %I on %I.%I %s', laid.name || laid.ending, p_schema, laid.name, laid.definition);
   end loop;
 end $$;
 
-revoke all on function email_lay_policies() from public;
+revoke all on function email_lay_policies(text) from public;
 select email_lay_policies();
-
--- The owner's share is made and goes with the account, and not otherwise.
-create policy email_account_shares_owner_update_policy on email_account_shares as restrictive for update
-  using (access <> 'owner');
-create policy email_account_shares_owner_delete_policy on email_account_shares as restrictive for delete
-  using (access <> 'owner');
-
--- A backup reads the rows of all tenants. It has policies instead of BYPASSRLS, which a managed server gives to nobody.
-do $$
-declare
-  guarded text;
-begin
-  for guarded in
-    select relname from pg_class where relnamespace = 'public'::regnamespace and relrowsecurity and not relispartition
-  loop
-    execute format('create policy %I on public.%I for select to email_backup using (true)', guarded || '_backup_policy',
-      guarded);
-  end loop;
-end $$;
-
--- The login of a single tenant is named after a hash of the tenant's id (others can read the names of roles), and its
--- session cannot be another's, whatever it sets. Of the two conditions the first holds for the row, as a statement may
--- change the setting in its midst; coalesce keeps the planner from making it one of settings alone. The second goes to
--- the index: with another tenant set nothing is read, so there is nothing to be counted or timed.
-do $$
-declare
-  guarded text;
-begin
-  for guarded in
-    select relname from pg_class where relnamespace = 'public'::regnamespace and relrowsecurity and not relispartition
-  loop
-    execute format($policy$create policy %I on public.%I as restrictive to email_tenant_login
-      using (coalesce(session_user = 'email_tenant_' || substr(encode(sha256(uuid_send(tenant_id)), 'hex'), 1, 32), false)
-        and tenant_id = case when session_user = 'email_tenant_' || substr(encode(sha256(uuid_send(
-            nullif(current_setting('app.current_tenant_id', true), '')::uuid)), 'hex'), 1, 32)
-          then nullif(current_setting('app.current_tenant_id', true), '')::uuid end)$policy$,
-      guarded || '_login_policy', guarded);
-  end loop;
-end $$;
 
 -- Folder counters: statement-level triggers (a per-row trigger costs 47 times as much). They run as the owner, so that
 -- no login may write the counters by hand; row security of the tenant that is set binds the owner as well.

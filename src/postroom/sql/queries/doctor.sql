@@ -102,24 +102,55 @@ where c.relnamespace = 'public'::regnamespace
   and not (c.relrowsecurity and c.relforcerowsecurity)
 order by 1
 
--- name: missing_policies
--- Guarded tables of the store without the policy that shows a tenant its rows.
-select c.oid::regclass::text as table_name, c.relname || wanted.ending as policy,
-  pg_get_functiondef(to_regproc('public.email_lay_policies')) like '%%''' || c.relname || '''%%' as is_laid
+-- name: copies_of_tables
+-- Statements that make empty copies of the guarded tables, for one session's eyes.
+select format('create temporary table %%1$I (like public.%%1$I)', c.relname) as statement
 from pg_class c
-cross join (values ('_tenant_policy'), ('_update_policy'), ('_delete_policy')) wanted (ending)
+where c.relnamespace = 'public'::regnamespace
+  and c.relkind in ('r', 'p')
+  and c.relname like 'email\_%%'
+  and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped)
+
+-- name: other_policies
+-- Policies of the store that are not those on the empty copies, where all are laid.
+with found as (
+  select c.relnamespace = 'public'::regnamespace as is_real, c.relname, p.polname, p.polpermissive, p.polcmd,
+    array(select role from unnest(p.polroles) role order by role) as roles,
+    pg_get_expr(p.polqual, p.polrelid) as seen, pg_get_expr(p.polwithcheck, p.polrelid) as made
+  from pg_policy p
+  join pg_class c on c.oid = p.polrelid
+  where c.relnamespace in ('public'::regnamespace, pg_my_temp_schema())
+    and c.relname like 'email\_%%'),
+is_there as (select * from found where is_real),
+laid as (select * from found where not is_real)
+select relname::text as table_name, polname::text as policy, l.polcmd is not null as is_ours, t.polcmd is null as is_missing,
+  t.polpermissive as is_permissive
+from laid l
+full join is_there t using (relname, polname)
+where (l.polpermissive, l.polcmd, l.roles, l.seen, l.made) is distinct from (t.polpermissive, t.polcmd, t.roles, t.seen, t.made)
+order by 1, 2
+
+-- name: laid_policies
+-- The policies on the empty copies.
+select c.relname::text as table_name, p.polname::text as policy
+from pg_policy p
+join pg_class c on c.oid = p.polrelid
+where c.relnamespace = pg_my_temp_schema()
+
+-- name: missing_policies
+-- Guarded tables of the store without the policy that shows a tenant its rows, by name alone.
+select c.oid::regclass::text as table_name, c.relname || '_tenant_policy' as policy
+from pg_class c
 where c.relnamespace = 'public'::regnamespace
   and c.relkind in ('r', 'p')
   and not c.relispartition
   and c.relname like 'email\_%%'
   and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped)
-  and (wanted.ending = '_tenant_policy'
-    or pg_get_functiondef(to_regproc('public.email_lay_policies')) like '%%''' || c.relname || '''%%')
   and not exists (
     select from pg_policy p
     where p.polrelid = c.oid
-      and p.polname = c.relname || wanted.ending
-      and p.polpermissive = (wanted.ending = '_tenant_policy'))
+      and p.polname = c.relname || '_tenant_policy'
+      and p.polpermissive)
 order by 1, 2
 
 -- name: calling_policies
@@ -127,7 +158,6 @@ order by 1, 2
 -- leaves no trace here.
 select p.polrelid::regclass::text as table_name, p.polname::text as policy,
   p.polname in (c.relname || '_tenant_policy', c.relname || '_update_policy', c.relname || '_delete_policy') as is_ours,
-  pg_get_functiondef(to_regproc('public.email_lay_policies')) like '%%''' || c.relname || '''%%' as is_laid,
   string_agg(distinct case when d.refclassid = 'pg_proc'::regclass then d.refobjid::regprocedure::text
     else d.refobjid::regclass::text end, ', ') as calls
 from pg_policy p
@@ -143,7 +173,6 @@ order by 1, 2
 -- Policies that let a login of the application see or write rows without asking which tenant is set.
 select p.polrelid::regclass::text as table_name, p.polname::text as policy,
   p.polname = c.relname || '_tenant_policy' as is_ours,
-  pg_get_functiondef(to_regproc('public.email_lay_policies')) like '%%''' || c.relname || '''%%' as is_laid,
   coalesce(string_agg(r.rolname::text, ', ' order by r.rolname), 'everybody') as roles
 from pg_policy p
 join pg_class c on c.oid = p.polrelid
