@@ -1,0 +1,1 @@
+"""Outbox: what people want sent, sent once."""
