@@ -60,6 +60,12 @@ def for_wire(address: str) -> str:
     return f"{local}@{idna.encode(domain).decode()}"
 
 
+def domain_of(address: str) -> str:
+    """The domain of a checked address, in ASCII."""
+    domain = address.rpartition("@")[2]
+    return domain if domain.isascii() else idna.encode(domain).decode()
+
+
 def same(address: str) -> str:
     """A key that is equal for two spellings of one mailbox, as far as anybody but its server can tell."""
     return for_wire(address).lower()

@@ -436,6 +436,93 @@ create table email_outbox (
   foreign key (tenant_id, account_id) references email_accounts (tenant_id, id)
 );
 
+-- Senders: how the mail of an account goes out. A sender has a server of its own; the mailbox may be on another. ----------
+
+create table email_senders (
+  tenant_id      uuid not null,
+  account_id     uuid not null,
+  display_name   text,
+  hostname       text not null,
+  port           integer not null check (port between 1 and 65535),
+  encryption     text not null check (encryption in ('none', 'tls', 'starttls')),
+  username       text,                                                 -- null: the server wants no sign-in
+  credential_id  uuid,
+  sent_copy      text not null default 'append'
+                 check (sent_copy in ('append', 'server', 'none')),    -- server: it keeps a copy by itself
+  created_at     bigint not null,
+  updated_at     bigint not null,
+  primary key (tenant_id, account_id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
+  foreign key (tenant_id, credential_id) references email_credentials (tenant_id, id)
+);
+
+-- Sends: the message that an outbox row of kind send is about, and what became of it. --------------------------------------
+
+create table email_sends (
+  tenant_id          uuid not null,
+  outbox_id          uuid not null,
+  account_id         uuid not null,
+  message_id         text collate "C" not null,                        -- Message-ID, ours, without angle brackets
+  sender             text not null,                                    -- of the envelope
+  subject            text not null default '',
+  raw_blob           bytea not null,
+  size_bytes         bigint not null,
+  needs_smtputf8     boolean not null default false,
+  needs_8bitmime     boolean not null default false,
+  server_reply       text,                                             -- to the whole message
+  sent_at            bigint,
+  copy_state         text not null default 'none' check (copy_state in ('none', 'wanted', 'made', 'failed')),
+  copy_not_before    bigint not null default 0,
+  copy_attempts      integer not null default 0,
+  copy_error         text,
+  copy_uidvalidity   bigint,                                           -- where the server says so (RFC 4315)
+  copy_uid           bigint,
+  primary key (tenant_id, outbox_id),
+  foreign key (tenant_id, outbox_id) references email_outbox (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
+  foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256)
+);
+
+-- Recipients: what the server said to each address of the envelope, and what was reported of it later (RFC 3464). ----------
+
+create table email_recipients (
+  tenant_id      uuid not null,
+  outbox_id      uuid not null,
+  position       integer not null,
+  address        text not null,
+  state          text not null default 'waiting' check (state in ('waiting', 'accepted', 'refused', 'unknown')),
+  code           integer,
+  reply          text,
+  report         text check (report in ('failed', 'delayed', 'delivered', 'relayed', 'expanded')),
+  report_status  text,
+  report_text    text,
+  reported_at    bigint,
+  primary key (tenant_id, outbox_id, position),
+  foreign key (tenant_id, outbox_id) references email_sends (tenant_id, outbox_id) on delete cascade
+);
+
+-- Drafts: messages that are still being written, as bytes, with Bcc. ------------------------------------------------------
+
+create table email_drafts (
+  tenant_id     uuid not null,
+  id            uuid not null,
+  account_id    uuid not null,
+  subject       text not null default '',
+  recipients    jsonb not null default '[]',                           -- the addresses, for lists
+  raw_blob      bytea not null,
+  size_bytes    bigint not null,
+  version       integer not null default 1,
+  outbox_id     uuid,                                                  -- set when it was given to the outbox
+  is_deleted    boolean not null default false,
+  deleted_at    bigint,
+  created_at    bigint not null,
+  updated_at    bigint not null,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
+  foreign key (tenant_id, outbox_id) references email_outbox (tenant_id, id),
+  foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256)
+);
+
 -- Quarantine: mail that a source has and could not give, or that could not be stored. Never skipped in silence. -----------
 
 create table email_quarantine (
@@ -568,6 +655,30 @@ create policy email_changes_tenant_policy on email_changes
 alter table email_outbox enable row level security;
 alter table email_outbox force row level security;
 create policy email_outbox_tenant_policy on email_outbox
+  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
+
+alter table email_senders enable row level security;
+alter table email_senders force row level security;
+create policy email_senders_tenant_policy on email_senders
+  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
+
+alter table email_sends enable row level security;
+alter table email_sends force row level security;
+create policy email_sends_tenant_policy on email_sends
+  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
+
+alter table email_recipients enable row level security;
+alter table email_recipients force row level security;
+create policy email_recipients_tenant_policy on email_recipients
+  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
+
+alter table email_drafts enable row level security;
+alter table email_drafts force row level security;
+create policy email_drafts_tenant_policy on email_drafts
   using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
   with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
@@ -913,4 +1024,16 @@ grant select on email_tenants, email_accounts, email_folders, email_messages, em
   email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log
   to email_readonly, email_tenant_login;
 grant select on email_schema_migrations to email_readonly;
+
+-- What is sent: written by workers; the application, analysts and a tenant's own login look at it.
+grant select on email_senders, email_sends, email_recipients, email_drafts
+  to email_service, email_readonly, email_tenant_login;
+grant select, insert on email_senders, email_sends, email_recipients, email_drafts to email_worker;
+grant update (display_name, hostname, port, encryption, username, credential_id, sent_copy, updated_at) on email_senders
+  to email_worker;
+grant update (server_reply, sent_at, copy_state, copy_not_before, copy_attempts, copy_error, copy_uidvalidity, copy_uid)
+  on email_sends to email_worker;
+grant update (state, code, reply, report, report_status, report_text, reported_at) on email_recipients to email_worker;
+grant update (subject, recipients, raw_blob, size_bytes, version, outbox_id, is_deleted, deleted_at, updated_at)
+  on email_drafts to email_worker;
 reset role;

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from postroom.errors import CertificateRefused, ConnectionFailed, UsageError
 
-_TRUST_IT = (
+TRUST_IT = (
     "If the server is yours, give its certificate or its authority's as a PEM file in POSTROOM_CA_FILE."
 )
 
@@ -33,7 +33,7 @@ def secure(plain: socket.socket, *, host: str, ca_file: Path | None, where: str)
         return context(ca_file).wrap_socket(plain, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         plain.close()
-        raise CertificateRefused(where=where, reason=error.verify_message, mend=_TRUST_IT) from error
+        raise CertificateRefused(where=where, reason=error.verify_message, mend=TRUST_IT) from error
     except (OSError, ValueError) as error:
         plain.close()
         raise ConnectionFailed(where=where, reason=f"the TLS handshake failed ({_short(error)})") from error
