@@ -55,6 +55,14 @@ class Tally:
     problems: list[str] = field(default_factory=list)
     """Why something was left undone: sentences for a person."""
 
+    def add(self, other: Tally) -> None:
+        self.sent += other.sent
+        self.put_off += other.put_off
+        self.failed += other.failed
+        self.unknown += other.unknown
+        self.copied += other.copied
+        self.problems += other.problems
+
 
 async def run_due(
     db: Database,
@@ -204,7 +212,7 @@ class _Run:
     async def _beat(self, claimed: Claimed) -> None:
         """A long message, or a slow answer: others must not think that we are gone."""
         while True:
-            await asyncio.sleep(self._settings.outbox_lost_after_seconds / 4)
+            await asyncio.sleep(max(0.5, self._settings.outbox_lost_after_seconds / 4))
             with suppress(DatabaseUnreachable):
                 async with self._db.tenant(self._tenant_id) as tx:
                     await sends.goes_on(tx, claimed.id)
