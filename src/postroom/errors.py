@@ -134,7 +134,7 @@ class SendError(PostroomError):
 
 
 class SendingUnavailable(SendError):
-    """{where} takes no mail from us now: {reason}. Nothing was sent, and it is tried again by itself. {mend}"""
+    """{where} takes no mail from us now: {reason}. Nothing was sent; it stays in the outbox and is tried again. {mend}"""
 
 
 class SendingInDoubt(SendError):

@@ -30,7 +30,7 @@ async def test_killed_at_any_moment_every_message_is_sent_once_or_unknown(
         worker = _worker(desk, tmp_path)
         assert worker.stdout
         assert await asyncio.to_thread(worker.stdout.readline) == "begins\n"
-        await asyncio.sleep(chance.uniform(0, 0.2))
+        await asyncio.sleep(chance.uniform(0, 0.3))
         worker.kill()
         worker.communicate()
         desk.later(60)  # leases of the dead run out

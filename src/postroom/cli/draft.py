@@ -149,7 +149,7 @@ def send(
 
     Example:  postroom draft send -t acme 019a4c7e --undo-seconds 10
     """
-    tell(run(_send(tenant, id_, at, undo_seconds, queue=queue)), as_json=as_json)
+    tell(run(_send(tenant, id_, at, undo_seconds, queue=queue)), tenant, as_json=as_json)
 
 
 @drafts_app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from postroom.cli.frame import (
     TenantOption,
     app,
     chosen,
+    local_zone,
     print_json,
     run,
     say,
@@ -68,7 +70,7 @@ def send(
         reply_to=reply_to_message, reply_all=reply_all, forward=forward, as_attachment=as_attachment, quotes=quotes,
     )  # fmt: skip
     found = run(_send(tenant, account, wish, at, idempotency_key, undo_seconds, queue=queue))
-    tell(found, as_json=as_json)
+    tell(found, tenant, as_json=as_json)
 
 
 async def _send(
@@ -122,12 +124,12 @@ async def sent(db: Any, owner: Any, account_id: Any, outbox_id: Any, *, is_now: 
         return await shown(tx, outbox_id)
 
 
-def tell(found: dict[str, Any], *, as_json: bool) -> None:
+def tell(found: dict[str, Any], tenant: str, *, as_json: bool) -> None:
     """Say how it stands, and end with exit code 11 where something was not sent."""
     if as_json:
         print_json(found)
     else:
-        typer.echo(_sentence(found))
+        typer.echo(_sentence(found, tenant))
     is_refused = any(each["state"] == "refused" for each in found["recipients"])
     if (
         found["state"] in ("failed", "unknown")
@@ -137,7 +139,7 @@ def tell(found: dict[str, Any], *, as_json: bool) -> None:
         raise typer.Exit(SendError.exit_code)
 
 
-def _sentence(found: dict[str, Any]) -> str:
+def _sentence(found: dict[str, Any], tenant: str) -> str:
     id_, names = found["id"], ", ".join(each["address"] for each in found["recipients"])
     taken = [each["address"] for each in found["recipients"] if each["state"] == "accepted"]
     match found["state"]:
@@ -149,10 +151,16 @@ def _sentence(found: dict[str, Any]) -> str:
         case "failed":
             return f"Not sent to {names}: {found['last_error']}\n{id_}"
         case "unknown":
-            return f"It may have been sent to {names}: postroom outbox settle tells how it was.\n{id_}"
+            how = f"postroom outbox settle -t {tenant} {id_} --sent or --not-sent"
+            return f"It may have been sent to {names}. When you know: {how}"
         case "pending" if found["attempts"]:
-            return f"Not sent to {names} yet; tried again at {found['not_before']}.\n{id_}"
+            return f"Not sent to {names} yet; due again at {_clock(found['not_before'])}.\n{id_}"
         case "cancelled":
             return f"Taken back; nothing is sent to {names}.\n{id_}"
         case _:
-            return f"In the outbox for {names}, not before {found['not_before']}. Take it back: postroom outbox cancel\n{id_}"
+            when, undo = _clock(found["not_before"]), f"postroom outbox cancel -t {tenant} {id_}"
+            return f"In the outbox for {names}, due at {when}. Take it back: {undo}"
+
+
+def _clock(time: str) -> str:
+    return datetime.fromisoformat(time).astimezone(local_zone()).strftime("%Y-%m-%d %H:%M:%S")

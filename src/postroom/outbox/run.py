@@ -196,7 +196,8 @@ class _Run:
         try:
             reply = await connection.deliver(raw)
         except SendingInDoubt as error:
-            await self._written(claimed, Verdict(state="unknown", answers=(), error=str(error)))
+            in_doubt = Verdict(state="unknown", answers=(), error=str(error))
+            await self._written(claimed, in_doubt, not_before=now_ms())
             raise
         except SendingUnavailable as error:
             put_back = Verdict(state="pending", answers=_all(accepted, "waiting"), error=str(error))
@@ -219,7 +220,7 @@ class _Run:
 
     async def _conclude(self, claimed: Claimed, found: Verdict, *, said: str = "") -> None:
         """Write what came of it, and when to try again."""
-        now, not_before = now_ms(), None
+        now = not_before = now_ms()
         if found.state == "pending":
             not_before = now + int(retry.delay_seconds(claimed.attempts, self._chance()) * 1000)
             if retry.is_over(created_at=claimed.created_at, now=now):
@@ -247,9 +248,7 @@ class _Run:
         error = f"given up after four days of trying: {found.error}"
         return Verdict(state="done" if has_some else "failed", answers=answers, error=error)
 
-    async def _written(
-        self, claimed: Claimed, found: Verdict, *, said: str = "", not_before: int | None = None
-    ) -> None:
+    async def _written(self, claimed: Claimed, found: Verdict, *, not_before: int, said: str = "") -> None:
         """In the database, also where that is away for some seconds: what is not written down is not known."""
         for tried in range(_WRITE_TRIES):
             try:

@@ -139,7 +139,7 @@ async def answered(tx: TenantTx, outbox_id: OutboxId, answers: Sequence[Answer])
 
 
 async def conclude(
-    tx: TenantTx, claimed: Claimed, state: SendState, *, error: str | None, not_before: int | None = None
+    tx: TenantTx, claimed: Claimed, state: SendState, *, error: str | None, not_before: int
 ) -> bool:
     """What came of the attempt. False: it was settled by somebody else meanwhile."""
     found = await tx.run(
@@ -179,7 +179,10 @@ async def settle(tx: TenantTx, outbox_id: OutboxId, *, was_sent: bool, error: st
 
     What was not sent waits to be sent; so do recipients that the server had put off.
     """
-    await tx.run(QUERIES.settle_recipients, outbox_id=outbox_id, state="accepted" if was_sent else "waiting")
+    if (await get(tx, outbox_id))["state"] != "unknown":
+        return None
+    settled = "accepted" if was_sent else "waiting"
+    await tx.run(QUERIES.settle_recipients, outbox_id=outbox_id, state=settled)
     state: SendState = "pending" if await waiting_recipients(tx, outbox_id) else "done"
     found = await tx.run(QUERIES.settle, outbox_id=outbox_id, state=state, last_error=error, now=now_ms())
     return state if found else None

@@ -60,7 +60,7 @@ where tenant_id = %(tenant_id)s
 -- What came of an attempt. It counts also when somebody thought meanwhile that the worker was gone, but not when the
 -- question has been settled by hand or another attempt was begun.
 update email_outbox
-set state = %(state)s, last_error = %(last_error)s, not_before = coalesce(%(not_before)s, not_before),
+set state = %(state)s, last_error = %(last_error)s, not_before = %(not_before)s,
   updated_at = %(now)s
 where tenant_id = %(tenant_id)s
   and id = %(outbox_id)s
