@@ -16,6 +16,10 @@ READABLE = [
     "email_blob_pieces",
     "email_changes",
     "email_outbox",
+    "email_senders",
+    "email_sends",
+    "email_recipients",
+    "email_drafts",
     "email_quarantine",
     "email_audit_log",
 ]

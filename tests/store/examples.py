@@ -12,13 +12,16 @@ _MIDDLE = 1_650_000_000_000
 _VALUES: dict[str, Any] = {
     "address": "p2993@company53.example",
     "after": UUID(int=0),
+    "addresses": ["p1@example.com"],
     "at": 1_700_000_000_000,
+    "attempts": 1,
     "before": _MIDDLE + 100_000_000,
     "before_at": _MIDDLE,
     "before_id": UUID(int=2**128 - 1),
     "content_hash": "0" * 64,
     "domain": "company53.example",
     "idempotency_key": "key-12",
+    "is_only": False,
     "limit": 50,
     "list_id": "list-5",
     "modseq": 100,
@@ -30,11 +33,13 @@ _VALUES: dict[str, Any] = {
     "since": _MIDDLE,
     "storage_path": "parts/5",
     "type": "inbox",
+    "version": 1,
     "uid": 12,
     "uidvalidity": 1,
 }
 _OF_ONE_QUERY: dict[str, dict[str, Any]] = {
     "messages.by_message_id": {"message_id": "12@example.com"},
+    "sends.by_message_id": {"message_ids": ["12@example.com"]},
     "messages.purgeable": {"before": 1_600_100_000_000},
 }
 _PARAMETER = re.compile(r"%\((\w+)\)[sb](::\w+\[\])?")

@@ -20,6 +20,7 @@ from postroom.cli.frame import (
     store,
     tenant_id,
 )
+from postroom.cli.outbox import time_of
 from postroom.cli.send import AtOption, LaterOption, UndoOption, due_at, sent, tell
 from postroom.errors import NotFound
 
@@ -97,7 +98,7 @@ def list_(tenant: TenantOption, account: AccountOption, as_json: JsonOption = Fa
         owner = await tenant_id(tenant)
         async with store("email_service") as db, db.tenant(owner) as tx:
             account_id = (await accounts.by_email(tx, account)).id
-            return [row | {"id": str(row["id"])} for row in await drafts.of_account(tx, account_id)]
+            return [_row(row) for row in await drafts.of_account(tx, account_id)]
 
     rows = run(work())
     if as_json:
@@ -246,6 +247,11 @@ async def _resolved(tx: Any, prefix: str) -> Any:
     return await letters.resolved(
         "draft", prefix, lambda each: drafts.starting_with(tx, each), "See them: postroom draft list."
     )
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    times = {name: time_of(row[name]) for name in ("created_at", "updated_at")}
+    return row | {"id": str(row["id"])} | times
 
 
 def _shown(draft_id: Any, letter: Any) -> dict[str, Any]:

@@ -209,7 +209,7 @@ async def _list(tenant: str, email: str, limit: int) -> list[dict[str, Any]]:
         account = await accounts.by_email(tx, email)
         rows = await sends.of_account(tx, account.id, limit=limit)
     times = ("not_before", "created_at", "sent_at")
-    return [row | {"id": str(row["id"])} | {name: _time(row[name]) for name in times} for row in rows]
+    return [row | {"id": str(row["id"])} | {name: time_of(row[name]) for name in times} for row in rows]
 
 
 async def shown(tx: Any, outbox_id: Any) -> dict[str, Any]:
@@ -222,8 +222,8 @@ async def shown(tx: Any, outbox_id: Any) -> dict[str, Any]:
     return {
         **{name: value for name, value in row.items() if name != "raw_blob"},
         **{name: str(row[name]) for name in ("id", "account_id")},
-        **{name: _time(row[name]) for name in times},
-        "recipients": [each | {"reported_at": _time(each["reported_at"])} for each in recipients],
+        **{name: time_of(row[name]) for name in times},
+        "recipients": [each | {"reported_at": time_of(each["reported_at"])} for each in recipients],
     }
 
 
@@ -238,7 +238,8 @@ async def _resolved(tx: Any, prefix: str) -> Any:
     )
 
 
-def _time(milliseconds: int | None) -> str | None:
+def time_of(milliseconds: int | None) -> str | None:
+    """RFC 3339 in UTC."""
     if milliseconds is None:
         return None
     return (
