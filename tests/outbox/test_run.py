@@ -8,7 +8,7 @@ import pytest
 
 from postroom.compose.letter import File
 from postroom.errors import UsageError
-from postroom.model import OutboxId
+from postroom.model import Address, OutboxId
 from postroom.outbox.post import cancel, settle
 from postroom.store import sends
 from tests.outbox.desk import Desk
@@ -29,8 +29,6 @@ async def test_a_burst_goes_over_one_connection(desk: Desk, smtp: SmtpServer) ->
 
 
 async def test_bcc_is_in_the_envelope_alone(desk: Desk, smtp: SmtpServer) -> None:
-    from postroom.model import Address
-
     await desk.write(bcc=(Address(address="secret@example.com"),))
     await desk.run()
     assert smtp.received[0].recipients == ["bob@example.com", "secret@example.com"]
@@ -100,6 +98,12 @@ async def test_a_worker_whose_lease_ran_out_starts_nothing(desk: Desk, smtp: Smt
         assert quick
         assert not await sends.start(tx, slow)
         assert await sends.start(tx, quick)
+
+
+@pytest.mark.parametrize("address", ["a@b.example>\r\nRCPT TO:<c@d.example", "a", "a@b c", "ä@-.example"])
+async def test_only_addresses_get_into_the_envelope(desk: Desk, smtp: SmtpServer, address: str) -> None:
+    with pytest.raises(UsageError, match="no address"):
+        await desk.write(bcc=(Address(address=address),))
 
 
 # What the server refuses ------------------------------------------------------------------------------------

@@ -79,7 +79,10 @@ async def test_without_starttls_the_password_is_not_sent(certificate: Path) -> N
 
 
 async def test_a_tls_handshake_with_a_plain_server_fails_in_words(certificate: Path) -> None:
-    with running_smtp() as running, pytest.raises(SendingUnavailable, match=r"TLS handshake failed|no answer"):
+    with (
+        running_smtp() as running,
+        pytest.raises(SendingUnavailable, match=r"TLS handshake failed|no answer"),
+    ):
         await connect(_server(running, "tls", certificate))
 
 

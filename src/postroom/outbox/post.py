@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from postroom.blobs import Blobs
-from postroom.compose.addresses import domain_of
+from postroom.compose.addresses import checked, domain_of
 from postroom.compose.letter import Letter, Stamp, Written
 from postroom.compose.write import write
 from postroom.errors import UsageError
@@ -31,6 +31,7 @@ async def post(
 ) -> tuple[OutboxId, bool]:
     """Give a letter to the outbox; its row, and whether it is new. Raises UsageError for a letter to nobody."""
     await senders.get(tx, account_id)
+    _check(letter)
     written = write(letter, stamp)
     if not written.recipients:
         raise UsageError(reason="The message is for nobody; name somebody with --to, --cc or --bcc.")
@@ -67,6 +68,7 @@ async def save_draft(
     replaces: DraftId | None = None,
 ) -> DraftId:
     """Keep what is not finished yet, in place of another draft or anew."""
+    _check(letter)
     written = write(letter, stamp, shows_bcc=True)
     content = DraftContent(
         subject=letter.subject,
@@ -129,6 +131,12 @@ async def original(tx: TenantTx, blobs: Blobs, message_id: MessageId) -> bytes:
 def stamp_for(address: str, chance: UUID, date: datetime) -> Stamp:
     """A Message-ID that nobody has used and nobody can guess, in the domain of the sender."""
     return Stamp(message_id=f"{chance.hex}@{domain_of(address)}", date=date)
+
+
+def _check(letter: Letter) -> None:
+    """Whoever made the letter: nothing but addresses reaches the envelope. Raises UsageError."""
+    for each in (letter.from_, *letter.to, *letter.cc, *letter.bcc, *letter.reply_to):
+        checked(each)
 
 
 async def _kept(tx: TenantTx, blobs: Blobs, written: Written) -> bytes:

@@ -134,7 +134,7 @@ class SmtpConnection:
         try:
             await self._upload(body if body.endswith(b"\r\n") else body + b"\r\n")
         except (aiosmtplib.SMTPException, OSError) as error:
-            self._client.close()
+            await _abandon(self._client)
             raise self._unavailable(error) from error
         return await self._end_of_data()
 
@@ -145,16 +145,16 @@ class SmtpConnection:
                 return
         except SendingUnavailable:
             pass
-        self._client.close()
+        await _abandon(self._client)
 
     async def close(self) -> None:
         """Say good-bye; nobody waits long for the answer."""
         try:
             if self.is_open:
-                await self._client.quit(timeout=2)
+                await self._client.execute_command(b"QUIT", timeout=2)
         except (aiosmtplib.SMTPException, OSError):
             pass
-        self._client.close()
+        await _abandon(self._client)
 
     async def _end_of_data(self) -> Reply:
         protocol = self._client.protocol
@@ -167,12 +167,12 @@ class SmtpConnection:
         try:
             response = await protocol.read_response(timeout=self._server.timeout_seconds * ANSWER_TIMES)
         except aiosmtplib.SMTPResponseException as error:
-            self._client.close()
+            await _abandon(self._client)
             raise SendingInDoubt(
                 where=self.where, reason=f"its answer is garbled ({_said(error)})"
             ) from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            self._client.close()
+            await _abandon(self._client)
             raise SendingInDoubt(where=self.where, reason=_reason(error)) from error
         return Reply(code=response.code, text=_for_people(response.message))
 
@@ -220,11 +220,11 @@ class SmtpConnection:
         try:
             response = await self._client.execute_command(*words)
         except (aiosmtplib.SMTPException, OSError) as error:
-            self._client.close()
+            await _abandon(self._client)
             raise self._unavailable(error) from error
         reply = Reply(code=response.code, text=_for_people(response.message))
         if reply.code == 421:  # RFC 5321 3.8: it says this to any command, and closes
-            self._client.close()
+            await _abandon(self._client)
             raise SendingUnavailable(where=self.where, reason=str(reply))
         return reply
 
@@ -251,7 +251,7 @@ async def connect(server: SmtpServer) -> SmtpConnection:
         if server.username is not None:
             await _sign_in(server, client, server.username)
     except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
-        client.close()
+        await _abandon(client)
         if (certificate := _certificate_error(error)) is not None:
             raise CertificateRefused(
                 where=server.where, reason=certificate.verify_message, mend=tls.TRUST_IT
@@ -263,11 +263,19 @@ async def connect(server: SmtpServer) -> SmtpConnection:
     return SmtpConnection(server, client)
 
 
+async def _abandon(client: aiosmtplib.SMTP) -> None:
+    """Close without a word; the loop needs a turn to let go of the socket."""
+    if isinstance(client.transport, asyncio.WriteTransport):
+        client.transport.abort()
+    client.close()
+    await asyncio.sleep(0)
+
+
 async def _start_tls(server: SmtpServer, client: aiosmtplib.SMTP) -> None:
     await client.ehlo()
     if not client.supports_extension("starttls"):
         mend = "The password was not sent. Try --encryption tls with port 465, or none where the network is trusted."
-        client.close()
+        await _abandon(client)
         raise SendingUnavailable(where=server.where, reason="the server does not offer STARTTLS", mend=mend)
     await client.starttls()
 
