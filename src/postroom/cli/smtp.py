@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -53,6 +54,13 @@ def smtp(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
+    dkim_key: Annotated[
+        Path | None,
+        typer.Option("--dkim-key", help="A private key (PEM) to sign with, for a domain of your own."),
+    ] = None,
+    dkim_selector: Annotated[
+        str | None, typer.Option("--dkim-selector", help="Where the DNS has its public key.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say by which server an account sends. The password is sealed before it is stored.
@@ -73,8 +81,11 @@ def smtp(
         "username": None if no_sign_in else username or account,
         "display_name": name,
         "sent_copy": sent_copy,
+        "dkim_domain": None,
+        "dkim_selector": None,
     }
-    run(_put(tenant, account, shown, password, same_password=same_password))
+    key = _dkim(shown, account, dkim_key, dkim_selector)
+    run(_put(tenant, account, shown, password, key, same_password=same_password))
     if as_json:
         print_json({"email_address": account, **shown})
     else:
@@ -94,8 +105,32 @@ def _password(*, from_stdin: bool) -> str:
     return password
 
 
+def _dkim(shown: dict[str, Any], account: str, path: Path | None, selector: str | None) -> str | None:
+    """The key, tried before it is kept; the domain is that of the address, for no other would be believed."""
+    from postroom.outbox.dkim import Signer
+
+    if path is None and selector is None:
+        return None
+    if path is None or selector is None:
+        raise UsageError(reason="To sign, give both: --dkim-key and --dkim-selector.")
+    try:
+        key = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(reason=f"The key {path} cannot be read: {error}.") from error
+    domain = account.rpartition("@")[2].lower()
+    Signer(domain=domain, selector=selector, key=key).signed(f"From: {account}\r\n\r\n".encode())
+    shown |= {"dkim_domain": domain, "dkim_selector": selector}
+    return key
+
+
 async def _put(
-    tenant: str, email: str, shown: dict[str, Any], password: str | None, *, same_password: bool
+    tenant: str,
+    email: str,
+    shown: dict[str, Any],
+    password: str | None,
+    key: str | None,
+    *,
+    same_password: bool,
 ) -> None:
     from postroom.ops.master_key import master_key
     from postroom.store import accounts, audit, credentials, senders
@@ -110,5 +145,7 @@ async def _put(
                 raise UsageError(reason=f"{email} has no password yet: postroom account add --help.")
         elif password is not None:
             credential_id = await credentials.put_password(tx, account.id, password, master_key(chosen()))
-        await senders.put(tx, account.id, senders.Sender(**shown, credential_id=credential_id))
+        key_id = await credentials.put_password(tx, account.id, key, master_key(chosen())) if key else None
+        sender = senders.Sender(**shown, credential_id=credential_id, dkim_key_id=key_id)
+        await senders.put(tx, account.id, sender)
         await audit.append(tx, "account.smtp", "account", account.id, after=shown)

@@ -25,6 +25,7 @@ from postroom.errors import (
 from postroom.ids import now_ms
 from postroom.model import AccountId, TenantId
 from postroom.outbox import copies, retry, verdict
+from postroom.outbox.dkim import Signer
 from postroom.outbox.verdict import Verdict
 from postroom.settings import Settings
 from postroom.store import credentials, senders, sends
@@ -107,6 +108,7 @@ class _Run:
         self._chance = chance
         self._connection: SmtpConnection | None = None
         self._wants_copy = False
+        self._signer: Signer | None = None
         self.tally = Tally()
 
     async def close(self) -> None:
@@ -128,7 +130,7 @@ class _Run:
         while claimed := await self._claim():
             try:
                 await self._one(claimed)
-            except (SendingUnavailable, CertificateRefused) as error:
+            except (SendingUnavailable, CertificateRefused, UsageError) as error:
                 await self._put_off(claimed, str(error))
                 self.tally.problems.append(str(error))
                 return
@@ -148,15 +150,16 @@ class _Run:
         async with self._db.tenant(self._tenant_id) as tx:
             recipients = await sends.waiting_recipients(tx, claimed.id)
             raw = await self._blobs.read_all(tx, claimed.raw_blob)
+        connection = await self._connected()
+        raw = await asyncio.to_thread(self._signer.signed, raw) if self._signer else raw
         envelope = Envelope(
             sender=claimed.sender,
             recipients=recipients,
-            size_bytes=claimed.size_bytes,
+            size_bytes=len(raw),
             needs_smtputf8=claimed.needs_smtputf8,
             needs_8bitmime=claimed.needs_8bitmime,
             envelope_id=claimed.id.hex,
         )
-        connection = await self._connected()
         if reason := connection.impossible(envelope):
             refused = [Answer(address=each, state="refused", reply=reason) for each in recipients]
             await self._conclude(claimed, Verdict(state="failed", answers=refused, error=reason))
@@ -300,6 +303,9 @@ class _Run:
             password = None
             if sender.credential_id is not None:
                 password = await credentials.get_password(tx, sender.credential_id, self._master)
+            if sender.dkim_domain and sender.dkim_selector and sender.dkim_key_id:
+                key = await credentials.get_password(tx, sender.dkim_key_id, self._master)
+                self._signer = Signer(domain=sender.dkim_domain, selector=sender.dkim_selector, key=key)
         self._wants_copy = sender.sent_copy == "append"
         return SmtpServer(
             hostname=sender.hostname,

@@ -449,11 +449,16 @@ create table email_senders (
   credential_id  uuid,
   sent_copy      text not null default 'append'
                  check (sent_copy in ('append', 'server', 'none')),    -- server: it keeps a copy by itself
+  dkim_domain    text,                                                 -- null: messages are not signed by us
+  dkim_selector  text,
+  dkim_key_id    uuid,                                                 -- a sealed private key
   created_at     bigint not null,
   updated_at     bigint not null,
   primary key (tenant_id, account_id),
   foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
-  foreign key (tenant_id, credential_id) references email_credentials (tenant_id, id)
+  foreign key (tenant_id, credential_id) references email_credentials (tenant_id, id),
+  foreign key (tenant_id, dkim_key_id) references email_credentials (tenant_id, id),
+  check (num_nulls(dkim_domain, dkim_selector, dkim_key_id) in (0, 3))
 );
 
 -- Sends: the message that an outbox row of kind send is about, and what became of it. --------------------------------------
@@ -1029,7 +1034,8 @@ grant select on email_schema_migrations to email_readonly;
 grant select on email_senders, email_sends, email_recipients, email_drafts
   to email_service, email_readonly, email_tenant_login;
 grant select, insert on email_senders, email_sends, email_recipients, email_drafts to email_worker;
-grant update (display_name, hostname, port, encryption, username, credential_id, sent_copy, updated_at) on email_senders
+grant update (display_name, hostname, port, encryption, username, credential_id, sent_copy, dkim_domain,
+  dkim_selector, dkim_key_id, updated_at) on email_senders
   to email_worker;
 grant update (server_reply, sent_at, copy_state, copy_not_before, copy_attempts, copy_error, copy_uidvalidity, copy_uid)
   on email_sends to email_worker;

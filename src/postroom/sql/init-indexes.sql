@@ -113,6 +113,8 @@ create unique index idx_email_outbox_idempotency on email_outbox (tenant_id, acc
   where idempotency_key is not null;
 -- Foreign key: no credential goes while a sender needs it.
 create index idx_email_senders_credential on email_senders (tenant_id, credential_id) where credential_id is not null;
+-- Foreign key: no key goes while a sender signs with it.
+create index idx_email_senders_dkim on email_senders (tenant_id, dkim_key_id) where dkim_key_id is not null;
 -- sends.lost, sends.open_questions: what is on its way, and what nobody knows the end of.
 create index idx_email_outbox_unsettled on email_outbox (tenant_id, account_id, id) where state in ('running', 'unknown');
 -- sends.of_account: what an account sent, newest first.

@@ -24,6 +24,10 @@ class Sender:
     credential_id: CredentialId | None = None
     display_name: str | None = None
     sent_copy: SentCopy = "append"
+    dkim_domain: str | None = None
+    """Messages are signed for this domain (RFC 6376), with the selector and the sealed key; None: not by us."""
+    dkim_selector: str | None = None
+    dkim_key_id: CredentialId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,5 +78,8 @@ async def put(tx: TenantTx, account_id: AccountId, sender: Sender) -> None:
         username=sender.username,
         credential_id=sender.credential_id,
         sent_copy=sender.sent_copy,
+        dkim_domain=sender.dkim_domain,
+        dkim_selector=sender.dkim_selector,
+        dkim_key_id=sender.dkim_key_id,
         at=now_ms(),
     )
