@@ -11,7 +11,9 @@ from postroom.errors import UsageError
 from postroom.model import Address, OutboxId
 from postroom.outbox.post import cancel, settle
 from postroom.store import sends
+from postroom.store.database import Database
 from tests.outbox.desk import Desk
+from tests.support.site import Store
 from tests.support.smtp import SmtpServer, running_smtp
 
 pytestmark = pytest.mark.anyio
@@ -98,6 +100,27 @@ async def test_a_worker_whose_lease_ran_out_starts_nothing(desk: Desk, smtp: Smt
         assert quick
         assert not await sends.start(tx, slow)
         assert await sends.start(tx, quick)
+
+
+async def test_the_application_writes_what_a_worker_sends(desk: Desk, smtp: SmtpServer, store: Store) -> None:
+    async with Database(store.site.url("email_service")) as application:
+        worker, desk.db = desk.db, application
+        outbox_id, other = await desk.write(), await desk.write(in_seconds=60)
+        async with application.tenant(desk.tenant_id) as tx:
+            await cancel(tx, other)
+        desk.db = worker
+    await desk.run()
+    assert (await desk.state(outbox_id), await desk.state(other)) == ("done", "cancelled")
+
+
+async def test_a_connection_that_was_closed_between_two_messages_is_opened_again(
+    desk: Desk, smtp: SmtpServer
+) -> None:
+    written = [await desk.write(f"Number {number}") for number in range(4)]
+    smtp.fault = "one message a connection"
+    assert (await desk.run()).sent == 4
+    assert {await desk.state(each) for each in written} == {"done"}
+    assert (set(smtp.counts().values()), smtp.connections) == ({1}, 4)
 
 
 @pytest.mark.parametrize("address", ["a@b.example>\r\nRCPT TO:<c@d.example", "a", "a@b c", "ä@-.example"])
@@ -264,6 +287,14 @@ async def test_lost_behind_the_final_dot_is_unknown_and_never_sent_again(
     desk.later()
     await desk.run()
     assert len(smtp.received) == (fault == "drop after data")
+
+
+async def test_an_answer_that_is_neither_yes_nor_no_is_unknown(desk: Desk, smtp: SmtpServer) -> None:
+    outbox_id = await desk.write()
+    smtp.fault = "answer 354 Go on"
+    await desk.run()
+    row = await desk.row(outbox_id)
+    assert (row["state"], "it answered 354 Go on" in row["last_error"]) == ("unknown", True)
 
 
 async def test_no_answer_in_time_is_unknown(

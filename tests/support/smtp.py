@@ -56,10 +56,13 @@ class SmtpServer:
 class _Handler:
     def __init__(self, server: SmtpServer) -> None:
         self._server = server
+        self._served: list[Session] = []
 
     async def handle_MAIL(
         self, smtp: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if self._server.fault == "one message a connection" and session in self._served:
+            smtp.transport.abort()
         if self._server.fault == "refuse sender":
             return "553 5.7.1 You are not who you say"
         if self._server.fault == "defer sender":
@@ -96,8 +99,11 @@ class _Handler:
             list(envelope.mail_options),
         )
         server.received.append(taken)
+        self._served.append(session)
         if server.fault == "drop after data":
             smtp.transport.abort()
+        elif server.fault.startswith("answer "):
+            return server.fault.removeprefix("answer ")
         elif server.fault.startswith("slow"):
             await asyncio.sleep(float(server.fault.removeprefix("slow ")))
         return "250 2.0.0 Taken as 4711"

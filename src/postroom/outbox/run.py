@@ -107,6 +107,8 @@ class _Run:
         self._master = master
         self._chance = chance
         self._connection: SmtpConnection | None = None
+        self._is_fresh = True
+        """Nobody was served over the connection yet."""
         self._wants_copy = False
         self._signer: Signer | None = None
         self.tally = Tally()
@@ -283,15 +285,17 @@ class _Run:
         try:
             return connection, *await connection.offer(envelope)
         except SendingUnavailable:
-            if self.tally.sent + self.tally.failed + self.tally.put_off == 0:
+            if self._is_fresh:
                 raise
         connection = await self._connected()
         return connection, *await connection.offer(envelope)
 
     async def _connected(self) -> SmtpConnection:
         if self._connection is not None and self._connection.is_open:
+            self._is_fresh = False
             return self._connection
         self._connection = await connect(await self._server())
+        self._is_fresh = True
         return self._connection
 
     async def _server(self) -> SmtpServer:

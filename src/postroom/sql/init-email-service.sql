@@ -1030,9 +1030,16 @@ grant select on email_tenants, email_accounts, email_folders, email_messages, em
   to email_readonly, email_tenant_login;
 grant select on email_schema_migrations to email_readonly;
 
--- What is sent: written by workers; the application, analysts and a tenant's own login look at it.
+-- What is sent: the application writes letters and drafts with their bytes, the workers send them; analysts and a
+-- tenant's own login look at it.
 grant select on email_senders, email_sends, email_recipients, email_drafts
   to email_service, email_readonly, email_tenant_login;
+grant insert on email_blobs, email_blob_pieces, email_senders, email_sends, email_recipients, email_drafts
+  to email_service;
+grant update (display_name, hostname, port, encryption, username, credential_id, sent_copy, dkim_domain, dkim_selector,
+  dkim_key_id, updated_at) on email_senders to email_service;
+grant update (subject, recipients, raw_blob, size_bytes, version, outbox_id, is_deleted, deleted_at, updated_at)
+  on email_drafts to email_service;
 grant select, insert on email_senders, email_sends, email_recipients, email_drafts to email_worker;
 grant update (display_name, hostname, port, encryption, username, credential_id, sent_copy, dkim_domain,
   dkim_selector, dkim_key_id, updated_at) on email_senders

@@ -174,7 +174,11 @@ class SmtpConnection:
         except (aiosmtplib.SMTPException, OSError) as error:
             await _abandon(self._client)
             raise SendingInDoubt(where=self.where, reason=_reason(error)) from error
-        return Reply(code=response.code, text=_for_people(response.message))
+        reply = Reply(code=response.code, text=_for_people(response.message))
+        if not (reply.is_ok or 400 <= reply.code < 600):  # RFC 5321 4.2.1: it means neither yes nor no here
+            await _abandon(self._client)
+            raise SendingInDoubt(where=self.where, reason=f"it answered {reply}")
+        return reply
 
     async def _upload(self, body: bytes) -> None:
         """All of it is with the network before the final dot follows."""

@@ -18,14 +18,15 @@ from unnest(%(addresses)s::text[]) with ordinality as n (address, position)
 -- The message that waits longest, for one worker: whoever else looks now passes it over, and it is due again only when
 -- the lease has run out. Until `start` nothing of it has been sent.
 with due as (
-  select id
-  from email_outbox
-  where tenant_id = %(tenant_id)s
-    and account_id = %(account_id)s
-    and state = 'pending'
-    and kind = 'send'
-    and not_before <= %(at)s
-  order by not_before, id
+  select d.id
+  from email_outbox d
+  where d.tenant_id = %(tenant_id)s
+    and d.account_id = %(account_id)s
+    and d.state = 'pending'
+    and d.kind = 'send'
+    and d.not_before <= %(at)s
+    and exists (select from email_sends e where e.tenant_id = d.tenant_id and e.outbox_id = d.id)
+  order by d.not_before, d.id
   limit 1
   for update skip locked
 )
