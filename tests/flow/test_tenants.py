@@ -23,6 +23,10 @@ TABLES = [
     "email_blob_pieces",
     "email_changes",
     "email_outbox",
+    "email_senders",
+    "email_sends",
+    "email_recipients",
+    "email_drafts",
     "email_quarantine",
     "email_audit_log",
 ]

@@ -124,7 +124,7 @@ async def letter_of(tx: Any, account: Any, wish: Wish) -> Any:
     return replace(
         letter,
         to=mailboxes(wish.to) or letter.to,
-        cc=mailboxes(wish.cc) or letter.cc,
+        cc=tuple(dict.fromkeys((*letter.cc, *mailboxes(wish.cc)))),
         bcc=mailboxes(wish.bcc),
         subject=letter.subject if wish.subject is None else wish.subject,
         files=(*letter.files, *await files_of(tx, wish)),
