@@ -81,18 +81,18 @@ def test_a_draft_is_written_sent_taken_back_and_sent(
 ) -> None:
     tenant = me[:2]
     draft = store.json(
-        "draft", "create", *me, "--to", "a@example.com", "--bcc", "b@example.com", "-s", "Plan"
+        "draft", "create", *me, "--to", "a@example.com", "--bcc", "hidden@example.com", "-s", "Plan"
     )["id"]
     store.cli("draft", "edit", *tenant, draft, "--text", "Hello")
     shown = store.json("draft", "show", *tenant, draft)
-    assert (shown["subject"], shown["text"], shown["bcc"]) == ("Plan", "Hello\n", ["b@example.com"])
+    assert (shown["subject"], shown["text"], shown["bcc"]) == ("Plan", "Hello\n", ["hidden@example.com"])
     waiting = store.json("draft", "send", *tenant, draft, "--undo-seconds", "600")
     assert store.json("draft", "list", *me)["items"] == []
     assert store.json("outbox", "cancel", *tenant, waiting["id"])["draft_id"] == draft
     assert [each["id"] for each in store.json("draft", "list", *me)["items"]] == [draft]
     sent = store.json("draft", "send", *tenant, draft)
-    assert (sent["state"], smtp.received[0].recipients) == ("done", ["a@example.com", "b@example.com"])
-    assert b"b@example.com" not in smtp.received[0].raw
+    assert (sent["state"], smtp.received[0].recipients) == ("done", ["a@example.com", "hidden@example.com"])
+    assert b"hidden@example.com" not in smtp.received[0].raw
     assert store.cli("draft", "show", *tenant, draft, check=False).returncode == 3
     states = [each["state"] for each in store.json("outbox", "list", *me)["items"]]
     assert states == ["done", "cancelled"]
