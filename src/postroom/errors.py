@@ -26,6 +26,9 @@ PostroomError                      exit code 1
 │   ├── BlobDamaged
 │   └── BlobMissing
 ├── ClusterError                   8   the embedded server
+├── SendError                      11  a message could not be sent
+│   ├── SendingUnavailable             the server is away, or does not let us in: nothing was sent
+│   └── SendingInDoubt                 the connection ended between the message and the answer
 ├── TargetError                    10  an export could not be written
 ├── TenantSuspended                13  a tenant that is suspended, or mail that is held
 ├── TenantErasing                  13
@@ -130,6 +133,23 @@ class TargetError(PostroomError):
 
     def __init__(self, *, where: str, reason: str, mend: str = "") -> None:
         super().__init__(where=where, reason=reason, mend=mend)
+
+
+class SendError(PostroomError):
+    """{where} did not send it: {reason}. {mend}"""
+
+    exit_code = 17
+
+    def __init__(self, *, where: str, reason: str, mend: str = "") -> None:
+        super().__init__(where=where, reason=reason, mend=mend)
+
+
+class SendingUnavailable(SendError):
+    """{where} takes no mail from us now: {reason}. Nothing was sent; it stays in the outbox and is tried again. {mend}"""
+
+
+class SendingInDoubt(SendError):
+    """Whether {where} took the message is not known: {reason}. It is not sent again by itself. {mend}"""
 
 
 class StoreError(PostroomError):

@@ -17,11 +17,15 @@ MessageId = NewType("MessageId", UUID)
 ThreadId = NewType("ThreadId", UUID)
 AttachmentId = NewType("AttachmentId", UUID)
 CredentialId = NewType("CredentialId", UUID)
+OutboxId = NewType("OutboxId", UUID)
+DraftId = NewType("DraftId", UUID)
 
 FolderType = Literal["inbox", "sent", "drafts", "trash", "spam", "archive", "custom"]
 Encryption = Literal["none", "tls", "starttls"]
 Protocol_ = Literal["imap", "pop3"]
 StorageType = Literal["blob", "local", "s3"]
+SentCopy = Literal["append", "server", "none"]
+"""Who puts a copy of what was sent into the Sent folder: we, the server by itself, or nobody."""
 TransferEncoding = Literal["identity", "base64", "quoted-printable", "uuencode"]
 
 T = TypeVar("T")

@@ -49,6 +49,10 @@ class Settings:
     """Certificates to trust besides the system's, for mail servers with their own authority."""
     statement_timeout_seconds: int = 60
     imap_timeout_seconds: int = 60
+    smtp_timeout_seconds: int = 30
+    """Also read from `SMTP_TIMEOUT`. The answer to a whole message may take twenty times as long."""
+    outbox_lost_after_seconds: int = 60
+    """How long nothing may be heard of a worker that sends a message, until it is not known whether it did."""
     batch_messages: int = 300
     batch_bytes: int = 6 * 1024 * 1024
     log_level: str = "WARNING"
@@ -63,7 +67,11 @@ def load(environment: Mapping[str, str] | None = None, *, home: Path | None = No
             **{name: value for name, value in dotenv_values(".env").items() if value is not None},
             **found,
         }
-    for name, also in (("LOG_LEVEL", "LOG_LEVEL"), ("SERVICE_PASSWORD", "POSTGRES_PASSWORD")):
+    for name, also in (
+        ("LOG_LEVEL", "LOG_LEVEL"),
+        ("SERVICE_PASSWORD", "POSTGRES_PASSWORD"),
+        ("SMTP_TIMEOUT_SECONDS", "SMTP_TIMEOUT"),
+    ):
         if also in found:
             found.setdefault(f"POSTROOM_{name}", found[also])
     values = {

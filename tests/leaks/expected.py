@@ -52,6 +52,7 @@ OF_ACCOUNTS = {
     "email_blob_pieces",
     "email_audit_log",
     "email_purged_uids",
+    "email_recipients",
 }
 """Tables that belong to accounts without a column that says so."""
 

@@ -34,7 +34,9 @@ where p.relname like 'idx_email%'
 _EXAMPLES = """
 select m.tenant_id, m.account_id, m.folder_id, m.id as message_id, m.thread_id, m.thread_family_id as family_id,
   m.content_hash as hash, m.raw_blob as sha256, m.message_id as key, m.imap_uid, f.name as folder_name, a.user_id,
-  a.email_address, a.credential_id, a.id as object_id
+  a.email_address, a.credential_id, a.id as object_id,
+  (select outbox_id from email_sends s where s.tenant_id = m.tenant_id limit 1) as outbox_id,
+  (select id from email_drafts d where d.tenant_id = m.tenant_id limit 1) as draft_id
 from email_messages m
 join email_folders f on f.tenant_id = m.tenant_id and f.id = m.folder_id
 join email_accounts a on a.tenant_id = m.tenant_id and a.id = m.account_id

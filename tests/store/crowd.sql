@@ -140,6 +140,34 @@ select tenant_id, pg_temp.id('outbox', tenant, n), account_id, 'flags', '{}', ca
   case when n % 60 = 0 then 'pending' else 'done' end, at, at, at
 from mail where n % 3 = 0;
 
+-- Of what was sent the newest waits, something is always on its way, and of some nobody knows the end.
+create temp table sent as
+select *, pg_temp.id('send', tenant, n) as outbox_id,
+  case when n % 210 = 0 then 'pending' when n % 707 = 0 then 'unknown' when n % 1001 = 0 then 'running' else 'done' end as state
+from mail where n % 7 = 0;
+
+insert into email_senders (tenant_id, account_id, hostname, port, encryption, created_at, updated_at)
+select tenant_id, id, 'smtp.example.com', 465, 'tls', 0, 0 from email_accounts;
+
+insert into email_outbox (tenant_id, id, account_id, kind, payload, state, not_before, created_at, updated_at)
+select tenant_id, outbox_id, account_id, 'send', '{}', state, at, at, at from sent;
+
+insert into email_sends (tenant_id, outbox_id, account_id, message_id, sender, subject, raw_blob, size_bytes, sent_at,
+  copy_state)
+select tenant_id, outbox_id, account_id, n || '@example.com', 'a@example.com', 'Subject ' || n,
+  pg_temp.hash('raw', tenant, n), 4000, case when state = 'done' then at end,
+  case when state <> 'done' then 'none' when n % 420 = 7 then 'wanted' else 'made' end
+from sent;
+
+insert into email_recipients (tenant_id, outbox_id, position, address, state)
+select tenant_id, outbox_id, position, 'p' || position || '@example.com', case state when 'done' then 'accepted' else 'waiting' end
+from sent, generate_series(1, 3) position;
+
+insert into email_drafts (tenant_id, id, account_id, subject, raw_blob, size_bytes, outbox_id, created_at, updated_at)
+select tenant_id, pg_temp.id('draft', tenant, n), account_id, 'Draft ' || n, pg_temp.hash('raw', tenant, n), 4000,
+  case when n % 28 = 0 then outbox_id end, at, at
+from sent;
+
 insert into email_quarantine (tenant_id, id, account_id, folder_name, origin, reason, raw_blob, created_at, updated_at,
   resolved_at)
 select tenant_id, pg_temp.id('trouble', tenant, n), account_id, 'Folder ' || n % 30, n, 'not a message',

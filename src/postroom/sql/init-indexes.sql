@@ -122,6 +122,27 @@ create index idx_email_outbox_due on email_outbox (tenant_id, account_id, not_be
 -- outbox.enqueue: the same request twice is done once.
 create unique index idx_email_outbox_idempotency on email_outbox (tenant_id, account_id, idempotency_key)
   where idempotency_key is not null;
+-- Foreign key: no credential goes while a sender needs it.
+create index idx_email_senders_credential on email_senders (tenant_id, credential_id) where credential_id is not null;
+-- Foreign key: no key goes while a sender signs with it.
+create index idx_email_senders_dkim on email_senders (tenant_id, dkim_key_id) where dkim_key_id is not null;
+-- sends.lost, sends.open_questions: what is on its way, and what nobody knows the end of.
+create index idx_email_outbox_unsettled on email_outbox (tenant_id, account_id, id) where state in ('running', 'unknown');
+-- sends.of_account: what an account sent, newest first.
+create index idx_email_sends_account on email_sends (tenant_id, account_id, outbox_id);
+-- sends.by_message_id: which message a delivery report is about.
+create index idx_email_sends_message_id on email_sends (tenant_id, message_id);
+-- sends.copies: what is still to be put into the Sent folder.
+create index idx_email_sends_copies on email_sends (tenant_id, account_id, outbox_id) where copy_state = 'wanted';
+-- blobs.orphans: does anything that was sent need this blob? The foreign key asks the same.
+create index idx_email_sends_blob on email_sends (tenant_id, raw_blob);
+-- drafts.of_account: the drafts of an account, the last touched first.
+create index idx_email_drafts_account on email_drafts (tenant_id, account_id, updated_at desc, id desc)
+  where not is_deleted and outbox_id is null;
+-- drafts.take_back: the draft that a cancelled message was.
+create index idx_email_drafts_outbox on email_drafts (tenant_id, outbox_id) where outbox_id is not null;
+-- blobs.orphans: does a draft need this blob? The foreign key asks the same.
+create index idx_email_drafts_blob on email_drafts (tenant_id, raw_blob);
 -- quarantine.report: the same trouble is one row.
 create unique index idx_email_quarantine_origin on email_quarantine (tenant_id, account_id, folder_name, origin);
 -- quarantine.open: what is still in trouble.

@@ -50,3 +50,8 @@ async def insert(tx: TenantTx, account_id: AccountId, new: Sequence[NewAttachmen
 async def of_message(tx: TenantTx, message_id: MessageId) -> list[dict[str, Any]]:
     """The attachments of a message in their order."""
     return await tx.rows(QUERIES.of_message, message_id=message_id)
+
+
+async def same(tx: TenantTx, sha256: str) -> list[dict[str, Any]]:
+    """Every attachment with these bytes: `sha256` in hexadecimal."""
+    return await tx.rows(QUERIES.same, content_hash=sha256.lower())

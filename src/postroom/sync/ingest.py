@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 
 from postroom.blobs import Blobs, StoredBlob
 from postroom.ids import new_id, now_ms
+from postroom.mime.reports import delivery_report
 from postroom.model import Account, Folder, FolderId, MessageId, RawMessage, ThreadNode, Unreadable
-from postroom.store import attachments, changes, messages, placements, quarantine, search, threads
+from postroom.store import attachments, changes, messages, placements, quarantine, reports, search, threads
 from postroom.store.database import TenantTx
 from postroom.sync.prepare import Prepared
 from postroom.threads import ancestry
@@ -126,6 +127,9 @@ async def _store(
         created = [message_id for message_id, _ in new]
         await changes.append(tx, account.id, modseq, "created", "message", created)
         await changes.append(tx, account.id, modseq, "updated", "message", moved)
+    for _, arrival in new:
+        if (report := delivery_report(arrival.prepared.parsed)) is not None:
+            await reports.apply(tx, report)
 
 
 async def _keep_bytes(tx: TenantTx, blobs: Blobs, prepared: Sequence[Prepared]) -> dict[bytes, StoredBlob]:

@@ -50,6 +50,8 @@ class ImapConnection:
     def __init__(self, *, where: str, host: str, port: int, timeout_seconds: float) -> None:
         self.where = where
         self.capabilities: frozenset[str] = frozenset()
+        self.code = b""
+        """The response code of the last command that went well, such as `APPENDUID 1 2`."""
         self._host = host
         self._timeout_seconds = timeout_seconds
         self._tags = 0
@@ -250,6 +252,7 @@ class ImapConnection:
             raise CommandRefused(word=word, code=code, text=text)
         if word != b"OK":
             self._misbehaved(f"it ended a command with {for_people(line)!r}")
+        self.code = code
         self._learn(code)
 
     def _misbehaved(self, reason: str) -> NoReturn:

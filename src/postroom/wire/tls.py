@@ -10,7 +10,7 @@ from pathlib import Path
 
 from postroom.errors import CertificateRefused, ConnectionFailed, UsageError
 
-_TRUST_IT = (
+TRUST_IT = (
     "If the server is yours, give its certificate or its authority's as a PEM file:"
     " postroom account add --ca-file FILE, or POSTROOM_CA_FILE for all accounts."
 )
@@ -55,7 +55,7 @@ def secure(
         return context(ca_file, ca_pem).wrap_socket(plain, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         plain.close()
-        raise CertificateRefused(where=where, reason=error.verify_message, mend=_TRUST_IT) from error
+        raise CertificateRefused(where=where, reason=error.verify_message, mend=TRUST_IT) from error
     except (OSError, ValueError) as error:
         plain.close()
         raise ConnectionFailed(where=where, reason=f"the TLS handshake failed ({_short(error)})") from error

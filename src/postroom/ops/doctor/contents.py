@@ -22,7 +22,9 @@ where f.tenant_id = '{tenant}' and f.id = c.id and (f.total_count, f.unread_coun
 _UNNEEDED = """delete from email_blobs b where b.tenant_id = '{tenant}' and b.created_at < {before}
 and not exists (select from email_messages m where m.tenant_id = b.tenant_id and m.raw_blob = b.sha256)
 and not exists (select from email_attachments a where a.tenant_id = b.tenant_id and a.blob_hash = b.sha256)
-and not exists (select from email_quarantine q where q.tenant_id = b.tenant_id and q.raw_blob = b.sha256)"""
+and not exists (select from email_quarantine q where q.tenant_id = b.tenant_id and q.raw_blob = b.sha256)
+and not exists (select from email_sends s where s.tenant_id = b.tenant_id and s.raw_blob = b.sha256)
+and not exists (select from email_drafts d where d.tenant_id = b.tenant_id and d.raw_blob = b.sha256)"""
 
 
 def counters(patient: Patient) -> Iterator[Finding]:

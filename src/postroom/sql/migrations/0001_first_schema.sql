@@ -485,6 +485,98 @@ create table email_outbox (
   foreign key (tenant_id, account_id) references email_accounts (tenant_id, id)
 );
 
+-- Senders: how the mail of an account goes out. A sender has a server of its own; the mailbox may be on another. ----------
+
+create table email_senders (
+  tenant_id      uuid not null,
+  account_id     uuid not null,
+  display_name   text,
+  hostname       text not null,
+  port           integer not null check (port between 1 and 65535),
+  encryption     text not null check (encryption in ('none', 'tls', 'starttls')),
+  username       text,                                                 -- null: the server wants no sign-in
+  credential_id  uuid,
+  sent_copy      text not null default 'append'
+                 check (sent_copy in ('append', 'server', 'none')),    -- server: it keeps a copy by itself
+  dkim_domain    text,                                                 -- null: messages are not signed by us
+  dkim_selector  text,
+  dkim_key_id    uuid,                                                 -- a sealed private key
+  created_at     bigint not null,
+  updated_at     bigint not null,
+  primary key (tenant_id, account_id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
+  foreign key (tenant_id, credential_id) references email_credentials (tenant_id, id),
+  foreign key (tenant_id, dkim_key_id) references email_credentials (tenant_id, id),
+  check (num_nulls(dkim_domain, dkim_selector, dkim_key_id) in (0, 3))
+);
+
+-- Sends: the message that an outbox row of kind send is about, and what became of it. --------------------------------------
+
+create table email_sends (
+  tenant_id          uuid not null,
+  outbox_id          uuid not null,
+  account_id         uuid not null,
+  message_id         text collate "C" not null,                        -- Message-ID, ours, without angle brackets
+  sender             text not null,                                    -- of the envelope
+  subject            text not null default '',
+  raw_blob           bytea not null,
+  size_bytes         bigint not null,
+  needs_smtputf8     boolean not null default false,
+  needs_8bitmime     boolean not null default false,
+  server_reply       text,                                             -- to the whole message
+  sent_at            bigint,
+  copy_state         text not null default 'none' check (copy_state in ('none', 'wanted', 'made', 'failed')),
+  copy_not_before    bigint not null default 0,
+  copy_attempts      integer not null default 0,
+  copy_error         text,
+  copy_uidvalidity   bigint,                                           -- where the server says so (RFC 4315)
+  copy_uid           bigint,
+  primary key (tenant_id, outbox_id),
+  foreign key (tenant_id, outbox_id) references email_outbox (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
+  foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256)
+);
+
+-- Recipients: what the server said to each address of the envelope, and what was reported of it later (RFC 3464). ----------
+
+create table email_recipients (
+  tenant_id      uuid not null,
+  outbox_id      uuid not null,
+  position       integer not null,
+  address        text not null,
+  state          text not null default 'waiting' check (state in ('waiting', 'accepted', 'refused', 'unknown')),
+  code           integer,
+  reply          text,
+  report         text check (report in ('failed', 'delayed', 'delivered', 'relayed', 'expanded')),
+  report_status  text,
+  report_text    text,
+  reported_at    bigint,
+  primary key (tenant_id, outbox_id, position),
+  foreign key (tenant_id, outbox_id) references email_sends (tenant_id, outbox_id) on delete cascade
+);
+
+-- Drafts: messages that are still being written, as bytes, with Bcc. ------------------------------------------------------
+
+create table email_drafts (
+  tenant_id     uuid not null,
+  id            uuid not null,
+  account_id    uuid not null,
+  subject       text not null default '',
+  recipients    jsonb not null default '[]',                           -- the addresses, for lists
+  raw_blob      bytea not null,
+  size_bytes    bigint not null,
+  version       integer not null default 1,
+  outbox_id     uuid,                                                  -- set when it was given to the outbox
+  is_deleted    boolean not null default false,
+  deleted_at    bigint,
+  created_at    bigint not null,
+  updated_at    bigint not null,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
+  foreign key (tenant_id, outbox_id) references email_outbox (tenant_id, id),
+  foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256)
+);
+
 -- Quarantine: mail that a source has and could not give, or that could not be stored. Never skipped in silence. -----------
 
 create table email_quarantine (
@@ -629,6 +721,18 @@ alter table email_changes force row level security;
 alter table email_outbox enable row level security;
 alter table email_outbox force row level security;
 
+alter table email_senders enable row level security;
+alter table email_senders force row level security;
+
+alter table email_sends enable row level security;
+alter table email_sends force row level security;
+
+alter table email_recipients enable row level security;
+alter table email_recipients force row level security;
+
+alter table email_drafts enable row level security;
+alter table email_drafts force row level security;
+
 alter table email_quarantine enable row level security;
 alter table email_quarantine force row level security;
 
@@ -664,6 +768,8 @@ declare
     'select s.account_id from public.email_account_shares s where s.tenant_id = %s and s.user_id = %s', v_tenant, v_user);
   v_seen constant text := format('any (array(%s))', v_shares);
   v_written constant text := format($q$any (array(%s and s.access <> 'read'))$q$, v_shares);
+  v_sends constant text := 'exists (select from public.email_sends o where o.tenant_id = %s'
+    || ' and o.outbox_id = email_recipients.outbox_id and o.account_id = %s offset 0)';
   v_folders constant text :=
     'folder_id = any (array(select f.id from public.email_folders f where f.tenant_id = %s and f.account_id = %s))';
   laid record;
@@ -672,7 +778,8 @@ begin
     with listed (name, seen, made, changed) as (
       select each_one, 'account_id = ' || v_seen, 'account_id = ' || v_written, 'account_id = ' || v_written
         from unnest(array['email_folders', 'email_messages', 'email_addresses', 'email_attachments', 'email_search_entries',
-          'email_thread_links', 'email_changes', 'email_outbox', 'email_quarantine']) each_one
+          'email_thread_links', 'email_changes', 'email_outbox', 'email_senders', 'email_sends', 'email_drafts',
+          'email_quarantine']) each_one
       union all values
         ('email_accounts', format('(user_id = %s or id = %s)', v_user, v_seen),
           format('(user_id = %s or id = %s)', v_user, v_written), 'id = ' || v_written),
@@ -685,6 +792,8 @@ begin
           format(v_folders, v_tenant, v_written)),
         ('email_purged_uids', format(v_folders, v_tenant, v_seen), format(v_folders, v_tenant, v_written),
           format(v_folders, v_tenant, v_written)),
+        ('email_recipients', format(v_sends, v_tenant, v_seen), format(v_sends, v_tenant, v_written),
+          format(v_sends, v_tenant, v_written)),
         -- Holds are for the tenant to make and to release; the owner asks whether mail is held, whoever removes it.
         ('email_holds', format('(account_id = %s or current_user = ''email_owner'')', v_seen), 'false', 'false'),
         ('email_held_messages', format('exists (select from public.email_messages m where m.tenant_id = %s'
@@ -694,7 +803,7 @@ begin
             select string_agg(format('exists (select from public.%1$s o where o.tenant_id = %2$s and o.%3$I = sha256 offset 0)',
               owner.name, v_tenant, owner.hash), ' or ')
               from (values ('email_messages', 'raw_blob'), ('email_attachments', 'blob_hash'),
-                ('email_quarantine', 'raw_blob')) owner (name, hash)),
+                ('email_quarantine', 'raw_blob'), ('email_drafts', 'raw_blob'), ('email_sends', 'raw_blob')) owner (name, hash)),
           'false', 'false'),
         ('email_blob_pieces', format('exists (select from public.email_blobs b where b.tenant_id = %s'
           || ' and b.sha256 = email_blob_pieces.sha256 offset 0)', v_tenant), 'false', 'false'),
@@ -1261,6 +1370,26 @@ grant select on email_tenants, email_accounts, email_folders, email_messages, em
   email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log,
   email_audit_heads, email_holds, email_held_messages, email_purged_uids to email_readonly, email_tenant_login;
 grant select on email_schema_migrations to email_readonly;
+
+-- What is sent: the application writes letters and drafts with their bytes, the workers send them; analysts and a
+-- tenant's own login look at it.
+grant select on email_senders, email_sends, email_recipients, email_drafts
+  to email_service, email_readonly, email_tenant_login;
+grant insert on email_blobs, email_blob_pieces, email_senders, email_sends, email_recipients, email_drafts
+  to email_service;
+grant update (display_name, hostname, port, encryption, username, credential_id, sent_copy, dkim_domain, dkim_selector,
+  dkim_key_id, updated_at) on email_senders to email_service;
+grant update (subject, recipients, raw_blob, size_bytes, version, outbox_id, is_deleted, deleted_at, updated_at)
+  on email_drafts to email_service;
+grant select, insert on email_senders, email_sends, email_recipients, email_drafts to email_worker;
+grant update (display_name, hostname, port, encryption, username, credential_id, sent_copy, dkim_domain,
+  dkim_selector, dkim_key_id, updated_at) on email_senders
+  to email_worker;
+grant update (server_reply, sent_at, copy_state, copy_not_before, copy_attempts, copy_error, copy_uidvalidity, copy_uid)
+  on email_sends to email_worker;
+grant update (state, code, reply, report, report_status, report_text, reported_at) on email_recipients to email_worker;
+grant update (subject, recipients, raw_blob, size_bytes, version, outbox_id, is_deleted, deleted_at, updated_at)
+  on email_drafts to email_worker;
 reset role;
 -- Postroom: every index, under what it is for: the queries that read it (sql/queries/<noun>.sql), a key that must be
 -- unique, or a foreign key that must be checked. Tests read these lines and look whether they are true.
@@ -1386,6 +1515,27 @@ create index idx_email_outbox_due on email_outbox (tenant_id, account_id, not_be
 -- outbox.enqueue: the same request twice is done once.
 create unique index idx_email_outbox_idempotency on email_outbox (tenant_id, account_id, idempotency_key)
   where idempotency_key is not null;
+-- Foreign key: no credential goes while a sender needs it.
+create index idx_email_senders_credential on email_senders (tenant_id, credential_id) where credential_id is not null;
+-- Foreign key: no key goes while a sender signs with it.
+create index idx_email_senders_dkim on email_senders (tenant_id, dkim_key_id) where dkim_key_id is not null;
+-- sends.lost, sends.open_questions: what is on its way, and what nobody knows the end of.
+create index idx_email_outbox_unsettled on email_outbox (tenant_id, account_id, id) where state in ('running', 'unknown');
+-- sends.of_account: what an account sent, newest first.
+create index idx_email_sends_account on email_sends (tenant_id, account_id, outbox_id);
+-- sends.by_message_id: which message a delivery report is about.
+create index idx_email_sends_message_id on email_sends (tenant_id, message_id);
+-- sends.copies: what is still to be put into the Sent folder.
+create index idx_email_sends_copies on email_sends (tenant_id, account_id, outbox_id) where copy_state = 'wanted';
+-- blobs.orphans: does anything that was sent need this blob? The foreign key asks the same.
+create index idx_email_sends_blob on email_sends (tenant_id, raw_blob);
+-- drafts.of_account: the drafts of an account, the last touched first.
+create index idx_email_drafts_account on email_drafts (tenant_id, account_id, updated_at desc, id desc)
+  where not is_deleted and outbox_id is null;
+-- drafts.take_back: the draft that a cancelled message was.
+create index idx_email_drafts_outbox on email_drafts (tenant_id, outbox_id) where outbox_id is not null;
+-- blobs.orphans: does a draft need this blob? The foreign key asks the same.
+create index idx_email_drafts_blob on email_drafts (tenant_id, raw_blob);
 -- quarantine.report: the same trouble is one row.
 create unique index idx_email_quarantine_origin on email_quarantine (tenant_id, account_id, folder_name, origin);
 -- quarantine.open: what is still in trouble.

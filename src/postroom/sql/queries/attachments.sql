@@ -41,7 +41,7 @@ where tenant_id = %(tenant_id)s
 
 -- name: same
 -- Every attachment with these bytes.
-select id, message_id, filename, created_at
+select id, message_id, filename, mime_type, blob_hash, created_at
 from email_attachments
 where tenant_id = %(tenant_id)s
   and content_hash = %(content_hash)s

@@ -493,7 +493,7 @@ group by f.tenant_id, t.name
 order by t.name
 
 -- name: unneeded_blobs
--- Blobs that no message, attachment or quarantined mail refers to. What is young may just be on its way.
+-- Blobs that no message, attachment, letter, draft or quarantined mail refers to. What is young may just be on its way.
 select b.tenant_id, t.name as tenant, count(*) as blobs, sum(b.stored_bytes)::bigint as bytes
 from email_blobs b
 join email_tenants t on t.tenant_id = b.tenant_id
@@ -501,6 +501,8 @@ where b.created_at < %(before)s
   and not exists (select from email_messages m where m.tenant_id = b.tenant_id and m.raw_blob = b.sha256)
   and not exists (select from email_attachments a where a.tenant_id = b.tenant_id and a.blob_hash = b.sha256)
   and not exists (select from email_quarantine q where q.tenant_id = b.tenant_id and q.raw_blob = b.sha256)
+  and not exists (select from email_sends s where s.tenant_id = b.tenant_id and s.raw_blob = b.sha256)
+  and not exists (select from email_drafts d where d.tenant_id = b.tenant_id and d.raw_blob = b.sha256)
 group by b.tenant_id, t.name
 order by t.name
 

@@ -1,0 +1,85 @@
+"""Senders: how the mail of an account goes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postroom.errors import NotFound, UsageError
+from postroom.ids import now_ms
+from postroom.model import AccountId, CredentialId, Encryption, Protocol_, SentCopy
+from postroom.sql import queries
+from postroom.store.database import TenantTx
+
+QUERIES = queries("senders")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """The server that takes the account's mail, and how to sign in there. No user name: it wants no sign-in."""
+
+    hostname: str
+    port: int
+    encryption: Encryption
+    username: str | None = None
+    credential_id: CredentialId | None = None
+    display_name: str | None = None
+    sent_copy: SentCopy = "append"
+    dkim_domain: str | None = None
+    """Messages are signed for this domain (RFC 6376), with the selector and the sealed key; None: not by us."""
+    dkim_selector: str | None = None
+    dkim_key_id: CredentialId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mailbox:
+    """The account that sends, and the server of its folders, if it has one."""
+
+    email_address: str
+    protocol: Protocol_ | None
+    hostname: str | None
+    port: int | None
+    encryption: Encryption | None
+    username: str | None
+    credential_id: CredentialId | None
+
+
+async def find(tx: TenantTx, account_id: AccountId) -> Sender | None:
+    """How the account sends; None when nobody has said it yet."""
+    rows = await tx.rows(QUERIES.get, account_id=account_id)
+    return Sender(**rows[0]) if rows else None
+
+
+async def get(tx: TenantTx, account_id: AccountId) -> Sender:
+    """How the account sends. Raises UsageError when nobody has said it yet."""
+    found = await find(tx, account_id)
+    if found is None:
+        reason = "The account cannot send yet. Say by which server: postroom account smtp --help."
+        raise UsageError(reason=reason)
+    return found
+
+
+async def mailbox(tx: TenantTx, account_id: AccountId) -> Mailbox:
+    """The account. Raises NotFound."""
+    rows = await tx.rows(QUERIES.mailbox, account_id=account_id)
+    if not rows:
+        raise NotFound(what="account", name=str(account_id), mend="See them: postroom account list.")
+    return Mailbox(**rows[0])
+
+
+async def put(tx: TenantTx, account_id: AccountId, sender: Sender) -> None:
+    """Say how the account sends from now on."""
+    await tx.run(
+        QUERIES.put,
+        account_id=account_id,
+        display_name=sender.display_name,
+        hostname=sender.hostname,
+        port=sender.port,
+        encryption=sender.encryption,
+        username=sender.username,
+        credential_id=sender.credential_id,
+        sent_copy=sender.sent_copy,
+        dkim_domain=sender.dkim_domain,
+        dkim_selector=sender.dkim_selector,
+        dkim_key_id=sender.dkim_key_id,
+        at=now_ms(),
+    )
