@@ -94,6 +94,7 @@ def test_every_table_of_the_catalog_is_emptied() -> None:
     with running_store() as own:
         with own.connect("postgres") as connection:
             fill(connection, Catalog(connection))
+            connection.execute(b"update email_holds set released_at = 1")  # else nothing may be erased
         before = {tenant: _rows(own, tenant.id) for tenant in (OWN, OTHER, THIRD)}
         assert all(before[OWN].values())
         said = _erase(own, _name(own, OWN))
