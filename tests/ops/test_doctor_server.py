@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ import pytest
 from postroom.ops.cluster import Cluster
 from postroom.ops.doctor.checkup import CHECKS
 from postroom.ops.home import load_secrets
+from postroom.store.moves import PROGRAM
 from tests.support.clusters import wheel_bin
 from tests.support.doctoring import examined, findings, run_statements, type_in
 from tests.support.machine import enlarge, mounted_disk
@@ -152,7 +155,21 @@ def test_open_to_other_machines_without_tls(server: Store) -> None:
     run_statements(server, ["alter system set listen_addresses = '*'", "select pg_reload_conf()"])
     (found,) = findings(server, "tls")
     assert "(*) without TLS" in found.what
-    run_statements(server, ["alter system reset listen_addresses", "select pg_reload_conf()"])
+    _mended(server, "tls")
+    assert server.cli("status").returncode == 0
+    run_statements(server, ["alter system set listen_addresses = '*'", "select pg_reload_conf()"])
+    data = server.home / "postgres"
+    made = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -out server.crt -keyout server.key"
+    subprocess.run(["openssl", *made.split()], cwd=data, check=True, capture_output=True)
+    for name in ("server.crt", "server.key"):
+        (data / name).chmod(0o600)
+        os.chown(data / name, data.stat().st_uid, data.stat().st_gid)
+    (found,) = findings(server, "tls")
+    assert "ssl = on" in found.mend
+    _mended(server, "tls")
+    run_statements(server, ["alter system reset listen_addresses"])
+    type_in(server, "postroom down && postroom up --detach")  # it starts with TLS
+    run_statements(server, ["alter system reset ssl", "select pg_reload_conf()"])
     assert findings(server, "tls") == []
 
 
@@ -371,6 +388,41 @@ def test_a_pooler_that_keeps_sessions_is_told_from_one_that_does_not() -> None:
             with running_bouncer(direct, passwords, size=4, mode=mode) as bouncer:
                 pooled = Store(store.home, POSTROOM_DATABASE_URL=bouncer.url(direct))
                 assert bool(findings(pooled, "session-pooling")) is is_found, mode
+
+
+def test_a_transaction_that_was_left_open_is_told_from_a_tenant_on_its_way(
+    server: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postroom.ops.doctor.upkeep._LONG_SECONDS", 0)
+    with server.connect("email_owner") as mover:
+        mover.execute(f"set application_name = '{PROGRAM}'".encode())
+        mover.execute(b"begin")
+        (found,) = findings(server, "open-transaction")
+        assert (found.severity.name, "pg_terminate_backend" in found.mend) == ("NOTE", False)
+        assert "email_owner" in type_in(server, found.mend)
+        left = server.connect("email_service")
+        left.execute("begin")
+        found = [each for each in findings(server, "open-transaction") if "pg_terminate" in each.mend]
+        assert [f"Session {left.info.backend_pid} of email_service" in each.what for each in found] == [True]
+        type_in(server, found[0].mend)
+        left.close()
+        assert len(findings(server, "open-transaction")) == 1
+        mover.execute(b"rollback")
+    assert findings(server, "open-transaction") == []
+
+
+def test_the_session_of_a_tenant_on_its_way_says_so(server: Store, tmp_path: Path) -> None:
+    tenant = server.tenant()
+    words = ("tenant", "export", tenant, str(tmp_path / "archive.tar"))
+    leaving = threading.Thread(target=server.cli, args=words)
+    shown = "select from pg_stat_activity where application_name = %s and state <> 'idle'"
+    with server.connect("postgres") as holder:
+        holder.execute("begin; lock table email_folders in access exclusive mode")
+        leaving.start()
+        with server.connect("postgres") as watcher:
+            _until(lambda: watcher.execute(shown, [PROGRAM]).fetchall())
+    leaving.join()
+    assert (tmp_path / "archive.tar").exists()
 
 
 def test_connections_that_run_out(server: Store) -> None:

@@ -229,6 +229,18 @@ def test_on_a_server_of_ones_own_it_is_all_or_nothing(other: tuple[OwnServer, St
     assert rows == [("work_mem", "9MB")]
 
 
+@pytest.mark.parametrize("megabytes", [64, 1024])
+def test_a_server_with_large_segments_of_its_log_starts_again(megabytes: int) -> None:
+    words = ("--locale=C.UTF-8", "--encoding=UTF8", f"--wal-segsize={megabytes}")
+    with own_server(PROGRAMS, *words) as server, home_of_its_own() as home:
+        store = Store(home, POSTROOM_DATABASE_URL=server.url("email_service"))
+        store.json("tune", "--memory", "2GB", "--profile", "small", "--apply")
+        server.restart()
+        now = _settings(store)
+        least, most = float(amount(now["min_wal_size"])), float(amount(now["max_wal_size"]))
+        assert 2 * megabytes * 2**20 <= least < most
+
+
 def test_a_machine_that_cannot_be_seen_is_asked_for(other: tuple[OwnServer, Store]) -> None:
     _, store = other
     far = load({"POSTROOM_HOME": str(store.home), "POSTROOM_DATABASE_URL": "postgresql://a@db.example.org/x"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ PASSWORD = "p:a/s@s w%rd"  # every character that means something in a URL
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnServer:
     port: int
+    restart: Callable[[], None]
 
     def url(self, database: str = "", *, user: str = SUPERUSER, password: str = PASSWORD) -> str:
         return f"postgresql://{user}:{quote(password, safe='')}@127.0.0.1:{self.port}/{database}"
@@ -41,13 +42,14 @@ def own_server(programs: Path, *options: str) -> Iterator[OwnServer]:
     place = Path(tempfile.mkdtemp(prefix="own-server-", dir="/tmp"))
     place.chmod(0o755)
     user = server_user(place / "data")
-    server = OwnServer(port=free_port())
+    port = free_port()
     try:
         reachable = user.can_run(programs / "postgres")
         folder = programs if reachable else within_reach(find_binaries(programs), user, place).folder
         _initdb(folder, place, user, *options)
-        _pg_ctl(folder, place, user, "start", "-l", f"{place}/data/log", "-o", _settings(server.port))
-        yield server
+        start = ("-l", f"{place}/data/log", "-o", _settings(port))
+        _pg_ctl(folder, place, user, "start", *start)
+        yield OwnServer(port=port, restart=lambda: _pg_ctl(folder, place, user, "restart", *start))
         _pg_ctl(folder, place, user, "stop", "-m", "immediate")
     finally:
         shutil.rmtree(place)

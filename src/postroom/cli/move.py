@@ -113,10 +113,11 @@ async def owner_store() -> AsyncIterator[Any]:
     from postroom.errors import DatabaseUnreachable
     from postroom.ops.provision import open_site, out_of_space
     from postroom.store.database import Database
+    from postroom.store.moves import PROGRAM
 
     site = await asyncio.to_thread(open_site, chosen(), tell=say)
     try:
-        async with Database(site.url("email_owner"), statement_timeout_seconds=0) as db:
+        async with Database(site.url("email_owner"), statement_timeout_seconds=0, program=PROGRAM) as db:
             yield db
     except DatabaseUnreachable as error:
         raise (out_of_space(chosen()) or error) from error

@@ -122,9 +122,16 @@ class SystemTx(_Transaction):
 
 
 class Database:
-    """A pool of connections of one login. Use it as an async context manager."""
+    """A pool of connections of one login. Use it as an async context manager. `program` is what the server shows."""
 
-    def __init__(self, dsn: str, *, max_connections: int = 4, statement_timeout_seconds: int = 60) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        max_connections: int = 4,
+        statement_timeout_seconds: int = 60,
+        program: str = "postroom",
+    ) -> None:
         self._where = _where(dsn)
         # In the transaction, not the session: a pooler takes no options, and gives the session to somebody else.
         self._limits = f"set local statement_timeout = '{statement_timeout_seconds:d}s'"
@@ -136,7 +143,7 @@ class Database:
                 "autocommit": True,
                 "prepare_threshold": None,  # behind a transaction pooler a prepared statement is gone at the next use
                 "connect_timeout": 10,
-                "application_name": "postroom",
+                "application_name": program,
             },
             min_size=0,
             max_size=max_connections,

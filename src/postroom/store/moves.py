@@ -23,6 +23,8 @@ BLOBS, PIECES, CREDENTIALS, TENANTS, FOLDERS = (
     "email_tenants",
     "email_folders",
 )
+PROGRAM = "postroom move"
+"""What the server shows as the program of a session in which a tenant comes or goes, which may take hours."""
 BLOB_COLUMNS = ("tenant_id", "sha256", "size_bytes", "created_at")
 """What a tenant takes along of email_blobs; the rest says where the bytes lie here."""
 _WHERE_BYTES_LIE = {"stored_bytes", "pieces", "codec", "storage_type", "storage_path", "data"}

@@ -25,9 +25,16 @@ def encryption(patient: Patient) -> Iterator[Finding]:
             severity=Severity.FAULT,
             what=f"The server is open to other machines ({where}) without TLS",
             why="Whoever is on the way reads the mail as it goes by.",
-            mend=psql("alter system set ssl = on", "select pg_reload_conf()")
-            + "  # with server.crt and server.key in the data folder; or: alter system set listen_addresses = '127.0.0.1'",
+            mend=_closed(patient),
         )
+
+
+def _closed(patient: Patient) -> str:
+    """Without a certificate a server with TLS would not start again: then it is closed to other machines instead."""
+    if patient.is_superuser and patient.rows(QUERIES.certificate)[0]["is_there"]:
+        return psql("alter system set ssl = on", "select pg_reload_conf()")
+    close = psql("alter system set listen_addresses = '127.0.0.1'")
+    return f"{close} && {patient.restart()}  # or put a server.crt and a server.key into its data folder, and ask again"
 
 
 def _is_local(name: str) -> bool:

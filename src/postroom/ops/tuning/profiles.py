@@ -53,8 +53,8 @@ def fewest_connections(profile: Profile) -> int:
     return _POOL * (_POOLED_LOGINS if profile != "small" else 2) + _DIRECT
 
 
-def propose(profile: Profile, machine: Machine) -> list[Proposal]:
-    """The settings of a profile on a machine."""
+def propose(profile: Profile, machine: Machine, *, segment_bytes: int = 16 * MB) -> list[Proposal]:
+    """The settings of a profile on a machine, for a server whose log is in segments of this size."""
     connections = 100 if profile == "small" else 200
     return [
         Proposal(
@@ -63,7 +63,7 @@ def propose(profile: Profile, machine: Machine) -> list[Proposal]:
             f"pools of 25+5 for each login need {fewest_connections(profile)}",
         ),
         *_memory(profile, machine, connections),
-        *_log(profile, machine),
+        *_log(profile, machine, segment_bytes),
         *_disk(machine),
         *_workers(profile, machine),
         *_upkeep(profile),
@@ -96,15 +96,19 @@ def _memory(profile: Profile, machine: Machine, connections: int) -> Iterator[Pr
     )
 
 
-def _log(profile: Profile, machine: Machine) -> Iterator[Proposal]:
+def _log(profile: Profile, machine: Machine, segment_bytes: int) -> Iterator[Proposal]:
     wanted = {"production": 4, "high-throughput": 16, "read-heavy": 4, "small": 1}[profile] * GB
     room = machine.free_bytes
     most = wanted if room is None else int(_between(256 * MB, room / 5, wanted))
     most = most // GB * GB or most
     why = "fewer checkpoints" if most == wanted else "a fifth of the space that is free"
+    # With less than two segments the server does not start, and ALTER SYSTEM takes it all the same.
+    fewest = 2 * segment_bytes
+    if most < 2 * fewest:
+        most, why = 2 * fewest, f"four segments of {_size(segment_bytes)}"
     yield Proposal("max_wal_size", _size(most), why)
     least = min(80 * MB if profile == "small" else GB, most // 4)
-    yield Proposal("min_wal_size", _size(max(least, 64 * MB)), "log files kept for reuse")
+    yield Proposal("min_wal_size", _size(max(least, 64 * MB, fewest)), "log files kept for reuse")
     yield Proposal("checkpoint_completion_target", "0.9", "spread the writes")
     minutes = {"production": 15, "high-throughput": 30, "read-heavy": 15, "small": 5}[profile]
     yield Proposal("checkpoint_timeout", f"{minutes}min", "after a crash the log since then is replayed")

@@ -52,8 +52,9 @@ def look(site: Site, settings: Settings, wanted: Wanted) -> Tuning:
     """What should be, beside what is. Raises UsageError where the machine is not to be seen."""
     machine = _machine(settings, wanted)
     profile = wanted.profile or fitting_profile(machine)
-    proposals = propose(profile, machine)
     with translated("tune"), connect(site.url("postgres")) as connection:
+        segment = connection.execute(QUERIES.segment.text.encode()).fetchone()
+        proposals = propose(profile, machine, segment_bytes=int((segment or {})["bytes"]))
         names = [each.name for each in proposals]
         now = connection.execute(QUERIES.settings.text.encode(), {"names": names}).fetchall()
         has_standbys = _has_standbys(connection)

@@ -313,6 +313,11 @@ where name = 'listen_addresses'
 order by seqno desc
 limit 1
 
+-- name: certificate
+-- Whether the files are there without which a server with TLS does not start. A superuser's question.
+select (pg_stat_file(current_setting('ssl_cert_file'), true)).size > 0
+  and (pg_stat_file(current_setting('ssl_key_file'), true)).size > 0 as is_there
+
 -- name: open_doors
 -- Lines of pg_hba.conf that let somebody in over the network without a password, or take it in the clear.
 select line_number, type, array_to_string(database, ',') as databases, array_to_string(user_name, ',') as users,
@@ -451,7 +456,7 @@ where backend_type = 'client backend'
 
 -- name: open_transactions
 -- Sessions that hold a transaction open for hours: vacuum can take nothing away that is younger.
-select pid, usename::text as "user", state, extract(epoch from now() - xact_start)::bigint as seconds
+select pid, usename::text as "user", application_name = %(mover)s as is_move, extract(epoch from now() - xact_start)::bigint as seconds
 from pg_stat_activity
 where backend_type = 'client backend'
   and state like 'idle in transaction%%'

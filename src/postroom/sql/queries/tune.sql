@@ -7,6 +7,12 @@ from pg_settings
 where name = any (%(names)s::text[])
 order by name
 
+-- name: segment
+-- How large a file of the log is: min_wal_size must be two of them.
+select setting::bigint as bytes
+from pg_settings
+where name = 'wal_segment_size'
+
 -- name: standbys
 -- Whether others copy this server, or it copies another: then some settings must be alike on both.
 select pg_is_in_recovery()
