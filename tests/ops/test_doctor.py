@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -15,10 +16,17 @@ from tests.support.site import Store, running_store
 
 
 def fill(store: Store, folder: Path) -> None:
-    """One tenant with mail."""
+    """One tenant with mail, a trail, somebody whom an account is shared with, and a hold."""
     tenant = store.tenant()
     store.cli("sample", str(folder / "sample"))
     store.cli("import", "-t", tenant, "-a", "ada@example.org", str(folder / "sample"))
+    store.cli("account", "share", "-t", tenant, "-a", "ada@example.org", "--user", str(uuid4()))
+    store.cli("hold", "add", "-t", tenant, "case-17", "--search", "in:inbox", "--reason", "Smith v. Example")
+    with store.connect("postgres") as connection:
+        months = connection.execute(
+            b"select from pg_class where relname like 'email\\_audit\\_log\\_2%' and relkind = 'r'"
+        )
+        assert months.fetchall()
 
 
 @pytest.fixture(scope="module", params=MAJORS)
