@@ -9,7 +9,9 @@ PostroomError                      exit code 1
 │   ├── SignInRefused              5
 │   ├── CertificateRefused         5
 │   ├── ConnectionFailed           6   host not found, refused, timed out, ended with a reason
-│   │   └── ConnectionDropped          ended in the middle, without a word
+│   │   ├── ConnectionDropped          ended in the middle, without a word
+│   │   ├── ConnectionStalled          still open, and silent
+│   │   └── Throttled                  asks for a pause
 │   ├── NotAMailbox
 │   └── ServerMisbehaved
 ├── StoreError                     7   the database or the blob store
@@ -102,6 +104,14 @@ class ConnectionFailed(SourceError):
 
 class ConnectionDropped(ConnectionFailed):
     """{where} went away: {reason}. What was stored until then is kept; the next run goes on from there."""
+
+
+class ConnectionStalled(ConnectionFailed):
+    """{where} fell silent: {reason}. What was stored until then is kept; the next run goes on from there."""
+
+
+class Throttled(ConnectionFailed):
+    """{where} asks for a pause until {until}: {reason}. What was stored until then is kept; sync again then."""
 
 
 class NotAMailbox(SourceError):

@@ -237,6 +237,9 @@ create table email_folders (
   uidvalidity     bigint,
   uidnext         bigint,
   highestmodseq   bigint,
+  mailbox_id      text,                                                -- what stays when it is renamed (RFC 8474 4)
+  listed_count    integer,                                             -- messages the server listed at the last look
+  pending         int8multirange not null default '{}',                -- UIDs listed, not here when the look began
   is_selectable   boolean not null default true,
   is_deleted      boolean not null default false,
   deleted_at      bigint,
@@ -330,6 +333,7 @@ create table email_placements (
   keywords       text[] not null default '{}',
   is_read        boolean not null generated always as ('\Seen' = any (flags)) stored,
   internal_date  bigint,
+  object_id      text collate "C",                                     -- the same in every folder: EMAILID, X-GM-MSGID
   vanished_at    bigint,                                               -- set when the server no longer has it here
   created_at     bigint not null,
   updated_at     bigint not null,
@@ -443,12 +447,15 @@ create table email_quarantine (
   id           uuid not null,
   account_id   uuid not null,
   folder_name  text not null,
-  origin       text not null,                                          -- file and message, or UIDVALIDITY and UID
+  origin       text not null,                                          -- for people: file and message, or server and UID
+  uidvalidity  bigint,                                                 -- of a server's message: its number there
+  uid          bigint,
   reason       text not null,
   raw_blob     bytea,                                                  -- what could be had of it
   created_at   bigint not null,
   updated_at   bigint not null,
   resolved_at  bigint,
+  vanished_at  bigint,                                                 -- set when the server let it go unread
   primary key (tenant_id, id),
   foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
   foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256)
@@ -896,15 +903,16 @@ grant select on email_tenants to email_worker;
 grant update (account_name, protocol, hostname, port, encryption, username, credential_id, is_sync_enabled,
   sync_interval, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted, deleted_at, updated_at)
   on email_accounts to email_worker;
-grant update (name, wire_name, type, sync_token, uidvalidity, uidnext, highestmodseq, is_selectable, is_deleted,
-  deleted_at, updated_at) on email_folders to email_worker;
+grant update (name, wire_name, type, sync_token, uidvalidity, uidnext, highestmodseq, mailbox_id, listed_count, pending,
+  is_selectable, is_deleted, deleted_at, updated_at) on email_folders to email_worker;
 grant update (folder_id, imap_uid, is_read, is_flagged, is_draft, thread_id, thread_family_id, is_deleted, deleted_at,
   updated_at) on email_messages to email_worker;
-grant update (flags, keywords, uidvalidity, vanished_at, updated_at) on email_placements to email_worker;
+grant update (flags, keywords, uidvalidity, object_id, vanished_at, updated_at) on email_placements to email_worker;
 grant update (family_id) on email_thread_links to email_worker;
 grant update (wrapped_key, key_id, ciphertext, updated_at) on email_credentials to email_worker;
 grant update (state, attempts, last_error, not_before, updated_at) on email_outbox to email_worker;
-grant update (reason, raw_blob, resolved_at, updated_at) on email_quarantine to email_worker;
+grant update (folder_name, uidvalidity, uid, reason, raw_blob, resolved_at, vanished_at, updated_at) on email_quarantine
+  to email_worker;
 grant delete on email_blobs, email_blob_pieces to email_worker;
 grant select on email_schema_migrations to email_service, email_worker;
 

@@ -11,11 +11,18 @@ import socket
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast
 
-from postroom.errors import ConnectionDropped, ConnectionFailed, ServerMisbehaved, SourceError
+from postroom.errors import (
+    ConnectionDropped,
+    ConnectionFailed,
+    ConnectionStalled,
+    ServerMisbehaved,
+    SourceError,
+)
 from postroom.model import Body
 from postroom.wire import tls
 from postroom.wire.files import HELD_BYTES, FileSlice, OpenFile
@@ -40,6 +47,14 @@ class CommandRefused(Exception):
         super().__init__(text)
 
 
+class BrokenOff:
+    """What had come of a reply when it stopped: its first line, and its last literal as far as it came."""
+
+    def __init__(self) -> None:
+        self.head = b""
+        self.part = b""
+
+
 class ImapConnection:
     """A conversation: `connection.ask(b"UID FETCH 1:9 (FLAGS)", parse=flags_of)`.
 
@@ -50,10 +65,13 @@ class ImapConnection:
     def __init__(self, *, where: str, host: str, port: int, timeout_seconds: float) -> None:
         self.where = where
         self.capabilities: frozenset[str] = frozenset()
+        self.enabled: frozenset[str] = frozenset()
+        """What of RFC 5161 the server has switched on for us."""
         self._host = host
         self._timeout_seconds = timeout_seconds
         self._tags = 0
         self._held = 0
+        self.broken_off = BrokenOff()
         self._socket = self._connected(port)
         self._file = _reader(self._socket)
 
@@ -92,6 +110,7 @@ class ImapConnection:
         """
         tag = self._next_tag()
         is_complete = False
+        flights = self._in_one(flights)
         try:
             self._send(tag + b" " + flights[0])
             line = self._until_tagged(tag, list(flights[1:]), each)
@@ -114,6 +133,12 @@ class ImapConnection:
 
         self.run(*flights, each=take)
         return found
+
+    def _in_one(self, flights: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Literals without waiting for the server's `+`, where it takes them so (RFC 7888)."""
+        if "LITERAL+" not in self.capabilities or not all(each.endswith(b"}") for each in flights[:-1]):
+            return flights
+        return (b"\r\n".join([*(each[:-1] + b"+}" for each in flights[:-1]), flights[-1]]),)
 
     def _until_tagged(self, tag: bytes, waiting: list[bytes], each: Callable[[Reply], None]) -> bytes:
         while True:
@@ -176,8 +201,10 @@ class ImapConnection:
 
     def _reply(self) -> Reply:
         """One reply with its literals."""
+        self.broken_off.head = self.broken_off.part = b""
         reply: Reply = [self._line()]
         while (size := literal_size(reply[-1])) is not None:
+            self.broken_off.head = reply[0]
             reply.append(self._literal(size))
             reply.append(self._line())
         return reply
@@ -212,17 +239,30 @@ class ImapConnection:
             raise SourceError(where=self.where, reason=reason, mend=mend) from error
 
     def _exactly(self, count: int, announced: int) -> bytes:
-        data = self._reading(lambda: self._file.read(count))
-        if len(data) < count:
-            reason = f"the server closed the connection in the middle of a literal of {announced} bytes"
-            raise ConnectionDropped(where=self.where, reason=reason)
-        return data
+        pieces: list[bytes] = []
+        missing = count
+        try:
+            while missing:
+                piece = self._reading(partial(self._file.read1, missing))
+                if not piece:
+                    reason = (
+                        f"the server closed the connection in the middle of a literal of {announced} bytes"
+                    )
+                    raise ConnectionDropped(where=self.where, reason=reason)
+                pieces.append(piece)
+                missing -= len(piece)
+        finally:
+            if missing:
+                self.broken_off.part = b"".join(pieces)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _reading(self, read: Callable[[], bytes]) -> bytes:
         try:
             return read()
         except ConnectionResetError as error:
             raise ConnectionDropped(where=self.where, reason=self._reason(error)) from error
+        except TimeoutError as error:
+            raise ConnectionStalled(where=self.where, reason=self._reason(error)) from error
         except OSError as error:
             raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
 
@@ -236,6 +276,8 @@ class ImapConnection:
             self._learn(status(line[2:])[1])
         elif head == b"CAPABILITY":
             self._learn(line[2:])
+        elif head.startswith(b"ENABLED"):
+            self.enabled |= frozenset(line[2:].decode("latin-1").upper().split()[1:])
 
     def _learn(self, code: bytes) -> None:
         words = code.decode("latin-1").upper().split()
