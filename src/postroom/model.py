@@ -205,6 +205,30 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """Where every UID is that the server ever listed in a folder."""
+
+    name: str
+    is_followed: bool
+    """Whether a server numbers it; what was imported counts as stored."""
+    is_deleted: bool
+    deleted_at: int | None
+    listed_count: int | None
+    """What the server listed at the last look: `stored`, `pending` and `quarantined` make it up."""
+    stored: int
+    pending: int
+    quarantined: int
+    gone: int
+
+    @property
+    def unaccounted(self) -> int:
+        """How far the sum is from what the server listed; not 0 means that rows were lost or came from nowhere."""
+        if not self.is_followed or self.is_deleted or self.listed_count is None:
+            return 0
+        return self.listed_count - self.stored - self.pending - self.quarantined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSummary:
     id: MessageId
     thread_id: ThreadId

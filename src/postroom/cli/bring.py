@@ -23,6 +23,9 @@ from postroom.cli.frame import (
 )
 from postroom.errors import Partial, UsageError
 
+_FOR_PEOPLE = ("held", "notes", "recognised")
+"""What of a tally is said, not counted."""
+
 
 @app.command("import")
 def import_(
@@ -85,6 +88,8 @@ def sync(
     Example:  postroom sync -t acme -a me@example.com
     """
     tally = run(_sync(tenant, account, accept_empty=accept_empty))
+    for note in tally.notes:
+        say(note[0].upper() + note[1:])
     _tell(tally, as_json=as_json)
     _complain(tally, tally.held)
 
@@ -113,6 +118,7 @@ async def _sync(tenant: str, email: str, *, accept_empty: bool) -> Any:
             password=password,
             ca_file=chosen().ca_file,
             timeout_seconds=chosen().imap_timeout_seconds,
+            whole_bytes=chosen().imap_whole_bytes,
         )
         with progress(email, unit="messages") as show:
             worker = AccountSync(db, Blobs(chosen()), chosen(), owner, account, source)
@@ -126,7 +132,7 @@ async def _sync(tenant: str, email: str, *, accept_empty: bool) -> Any:
 
 def _tell(tally: Any, *, as_json: bool) -> None:
     if as_json:
-        print_json({name: value for name, value in asdict(tally).items() if name != "held"})
+        print_json({name: value for name, value in asdict(tally).items() if name not in _FOR_PEOPLE})
         return
     parts = [f"{tally.stored:,} stored", f"{tally.already_there:,} already there"]
     parts += [f"{tally.vanished:,} vanished"] * bool(tally.vanished)

@@ -141,6 +141,16 @@ async def addresses_of(tx: TenantTx, message_id: MessageId) -> dict[str, list[di
     return found
 
 
+async def any_of(tx: TenantTx, account_id: AccountId) -> bool:
+    """Whether the account has any mail."""
+    return (await tx.rows(QUERIES.any_of, account_id=account_id))[0]["has_mail"]
+
+
+async def look_alikes(tx: TenantTx, account_id: AccountId, keys: Iterable[str]) -> list[dict[str, Any]]:
+    """Messages with these Message-IDs: id, message_id, date_header, size_bytes, and an internal_date."""
+    return await tx.rows(QUERIES.look_alikes, account_id=account_id, keys=list(keys))
+
+
 async def to_export(tx: TenantTx, account_id: AccountId, *, page: int = 500) -> AsyncIterator[dict[str, Any]]:
     """Every living message of the account, with its folders and flags, in a stable order."""
     after = UUID(int=0)

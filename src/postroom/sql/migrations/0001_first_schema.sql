@@ -908,7 +908,8 @@ grant update (name, wire_name, type, sync_token, uidvalidity, uidnext, highestmo
   is_selectable, is_deleted, deleted_at, updated_at) on email_folders to email_worker;
 grant update (folder_id, imap_uid, is_read, is_flagged, is_draft, thread_id, thread_family_id, is_deleted, deleted_at,
   updated_at) on email_messages to email_worker;
-grant update (flags, keywords, uidvalidity, object_id, vanished_at, updated_at) on email_placements to email_worker;
+grant update (message_id, flags, keywords, internal_date, uidvalidity, object_id, vanished_at, updated_at)
+  on email_placements to email_worker;
 grant update (family_id) on email_thread_links to email_worker;
 grant update (wrapped_key, key_id, ciphertext, updated_at) on email_credentials to email_worker;
 grant update (state, attempts, last_error, not_before, updated_at) on email_outbox to email_worker;
