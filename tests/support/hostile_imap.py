@@ -33,7 +33,7 @@ SECRET = "correct horse"
 
 
 class HostileImap:
-    """One account with one inbox; each message behaves or plays its trick whenever its body is asked for."""
+    """One account with an inbox, or with several `folders`; each message behaves or plays its trick whenever its body is asked for."""
 
     def __init__(
         self, messages: Mapping[int, bytes] | None = None, *, tricks: Mapping[int, Trick] | None = None
@@ -44,7 +44,10 @@ class HostileImap:
         self.uidvalidity = 1
         self.capabilities = "IMAP4rev1 AUTH=PLAIN SASL-IR"
         self.greeting = b"* OK ready\r\n"
-        self.listing = b'* LIST (\\HasNoChildren) "/" INBOX\r\n'
+        self.folders: dict[str, dict[int, bytes]] = {}
+        """Folders with their messages; without them there is the inbox, which holds `messages`."""
+        self.listing = b""
+        """What LIST answers; without it all folders."""
         self.answers: dict[str, bytes | Callable[[str], bytes]] = {}
         """Raw answers for whole commands by their first words, `{tag}` standing for the tag; b"" closes."""
         self.commands: list[str] = []
@@ -96,6 +99,21 @@ class HostileImap:
         except OSError:
             return  # the client left, or the test is over
 
+    def _opened(self, command: str) -> bool:
+        """Select a folder, or find it for STATUS; False where there is none of that name."""
+        match = re.match(r'(EXAMINE|STATUS) (?:"((?:[^"\\]|\\.)*)"|(\S+))', command)
+        if not match or not self.folders:
+            return True
+        name = (match[2] or match[3] or "").replace('\\"', '"').replace("\\\\", "\\")
+        self.messages = self.folders.get(name, {})
+        return name in self.folders
+
+    def _list(self) -> bytes:
+        names = list(self.folders) or ["INBOX"]
+        return self.listing or b"".join(
+            b'* LIST (\\HasNoChildren) "/" "%s"\r\n' % name.encode() for name in names
+        )
+
     def _answer(self, connection: socket.socket, tag: str, command: str) -> bool:
         words = command.split()
         scripted = self._scripted(command)
@@ -103,15 +121,20 @@ class HostileImap:
             connection.sendall(scripted.replace(b"{tag}", tag.encode()))
             return scripted != b""
         name = words[1] if words[0] == "UID" else words[0]
+        if not self._opened(command):
+            connection.sendall(f"{tag} NO [NONEXISTENT] there is no such folder\r\n".encode())
+            return True
         if name == "FETCH":
             return self._fetch(connection, tag, command)
         reply = {
             "CAPABILITY": f"* CAPABILITY {self.capabilities}\r\n",
             "LOGOUT": "* BYE see you\r\n",
             "EXAMINE": self._numbers(),
+            "STATUS": f"* STATUS {words[1] if len(words) > 1 else ''} (MESSAGES {len(self.messages)} "
+            f"UIDVALIDITY {self.uidvalidity} UIDNEXT {max(self.messages, default=0) + 1})\r\n",
             "SEARCH": f"* SEARCH {' '.join(map(str, self.messages))}\r\n",
         }.get(name, "")
-        body = self.listing if name == "LIST" else reply.encode()
+        body = self._list() if name == "LIST" else reply.encode()
         connection.sendall(body + f"{tag} OK done\r\n".encode())
         return name != "LOGOUT"
 
