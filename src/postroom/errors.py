@@ -27,6 +27,7 @@ PostroomError                      exit code 1
 ├── ClusterError                   8   the embedded server
 ├── TargetError                    10  an export could not be written
 ├── Partial                        9   the work is done but for some messages, which are named
+├── Unequal                       15   verify found differences between store and server
 └── Interrupted                  130   Ctrl-C or SIGTERM
 """
 
@@ -111,7 +112,7 @@ class ConnectionStalled(ConnectionFailed):
 
 
 class Throttled(ConnectionFailed):
-    """{where} asks for a pause until {until}: {reason}. What was stored until then is kept; sync again then."""
+    """{where} asks for a pause until {until}: {reason}. What was stored until then is kept; the next run goes on from there."""
 
 
 class NotAMailbox(SourceError):
@@ -191,6 +192,12 @@ class Partial(PostroomError):
     See why: postroom status."""
 
     exit_code = 9
+
+
+class Unequal(PostroomError):
+    """{account} and its server differ in {count} places, named above. {mend}"""
+
+    exit_code = 15
 
 
 class Interrupted(PostroomError):

@@ -12,6 +12,7 @@ _MIDDLE = 1_650_000_000_000
 _VALUES: dict[str, Any] = {
     "address": "p2993@company53.example",
     "after": UUID(int=0),
+    "after_uid": 0,
     "at": 1_700_000_000_000,
     "before": _MIDDLE + 100_000_000,
     "before_at": _MIDDLE,

@@ -21,7 +21,8 @@ from postroom.cli.frame import (
     store,
     tenant_id,
 )
-from postroom.errors import Partial, UsageError
+from postroom.cli.mailbox import opened
+from postroom.errors import Partial
 
 _FOR_PEOPLE = ("held", "notes", "recognised")
 """What of a tally is said, not counted."""
@@ -96,30 +97,14 @@ def sync(
 
 async def _sync(tenant: str, email: str, *, accept_empty: bool) -> Any:
     from postroom.blobs import Blobs
-    from postroom.ops.master_key import master_key
-    from postroom.store import accounts, credentials
+    from postroom.store import accounts
     from postroom.sync.account import AccountSync
-    from postroom.wire.imap import ImapSource
 
     owner = await tenant_id(tenant)
     async with store("email_worker") as db:
         async with db.tenant(owner) as tx:
             account = await accounts.by_email(tx, email)
-            if account.hostname is None or account.credential_id is None:
-                raise UsageError(
-                    reason=f"{email} has no server yet. Give it one: postroom account add --help."
-                )
-            password = await credentials.get_password(tx, account.credential_id, master_key(chosen()))
-        source = ImapSource(
-            host=account.hostname,
-            port=account.port or 993,
-            encryption=account.encryption or "tls",
-            username=account.username or email,
-            password=password,
-            ca_file=chosen().ca_file,
-            timeout_seconds=chosen().imap_timeout_seconds,
-            whole_bytes=chosen().imap_whole_bytes,
-        )
+        source = await opened(db, owner, account)
         with progress(email, unit="messages") as show:
             worker = AccountSync(db, Blobs(chosen()), chosen(), owner, account, source)
             try:

@@ -37,8 +37,15 @@ class AccountSync:
         self._account = account
         self._source = source
 
-    async def run(self, *, accept_empty: bool = False, report: Report = lambda *_: None) -> Tally:
-        """Compare and mend every folder. Raises SourceError where the server cannot be gone on with."""
+    async def run(
+        self,
+        *,
+        accept_empty: bool = False,
+        looks_at_all: bool = False,
+        report: Report = lambda *_: None,
+    ) -> Tally:
+        """Compare and mend every folder; with `looks_at_all` also where the server's numbers say that nothing
+        changed. Raises SourceError where the server cannot be gone on with."""
         began = time.monotonic()
         tally = Tally()
         problem: str | None = accounts.INTERRUPTED
@@ -46,10 +53,15 @@ class AccountSync:
             async with heartbeat(self._db, self._tenant_id, self._account.id):
                 worker = await self._worker()
                 for listed, folder, numbers in await self._looked_at(tally, accept_empty=accept_empty):
-                    if numbers is None or not _agrees(folder, numbers):
-                        tally.add(
-                            await worker.bring_up(listed, folder, accept_empty=accept_empty, report=report)
+                    if looks_at_all or numbers is None or not _agrees(folder, numbers):
+                        done = await worker.bring_up(
+                            listed,
+                            folder,
+                            accept_empty=accept_empty,
+                            report=report,
+                            looks_at_all=looks_at_all,
                         )
+                        tally.add(done)
             problem = "; ".join(tally.held) or None
         except Exception as error:
             problem = str(error)

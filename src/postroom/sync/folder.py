@@ -48,11 +48,17 @@ class FolderSync:
         self._batches = 0
 
     async def bring_up(
-        self, listed: SourceFolder, folder: Folder, *, accept_empty: bool, report: Report
+        self,
+        listed: SourceFolder,
+        folder: Folder,
+        *,
+        accept_empty: bool,
+        report: Report,
+        looks_at_all: bool = False,
     ) -> Tally:
-        """Look, decide, act; the numbers are remembered last."""
+        """Look, decide, act; the numbers are remembered last. `looks_at_all`: believe no count of changes."""
         local = await self._local(folder)
-        known = local if folder.highestmodseq is not None else None
+        known = None if looks_at_all or folder.highestmodseq is None else local
         remote = await aside(partial(self._source.state, listed, known))
         tally = Tally()
         actions = plan(local, remote, accept_empty=accept_empty)
@@ -69,7 +75,7 @@ class FolderSync:
                 case Reflag(words=words):
                     tally.reflagged += await self._reflag(folder, remote, words)
                 case Forget(uids=uids):
-                    tally.vanished += await self._forget(folder, remote, uids)
+                    tally.vanished += await self.forget(folder, remote, uids)
                 case Fetch(uids=uids):
                     tally.add(await self.fetch(listed, folder, remote, uids, report))
                     missing = await self._note_left_out(folder, remote, uids)
@@ -176,7 +182,8 @@ class FolderSync:
             await changes.append(tx, self._account.id, modseq, "updated", "message", touched)
         return len(touched)
 
-    async def _forget(self, folder: Folder, remote: FolderState, uids: tuple[int, ...]) -> int:
+    async def forget(self, folder: Folder, remote: FolderState, uids: Sequence[int]) -> int:
+        """The server no longer has these. How many there were."""
         async with self._db.tenant(self._tenant_id) as tx:
             modseq = await changes.next_modseq(tx, self._account.id)
             touched = await placements.forget(tx, folder.id, remote.uidvalidity or 0, uids)

@@ -26,6 +26,7 @@ from postroom.errors import (
 from postroom.model import Body
 from postroom.wire import tls
 from postroom.wire.files import HELD_BYTES, FileSlice, OpenFile
+from postroom.wire.imap_pause import throttled
 from postroom.wire.imap_replies import Garbled, Reply, for_people, literal_size, status
 
 MAX_LINE_BYTES = 16 * 2**20
@@ -270,8 +271,11 @@ class ImapConnection:
         """What any reply may carry: capabilities, and the end."""
         head = line[2:12].upper()
         if head.startswith(b"BYE"):
-            reason = f"the server ended the connection: {status(line[2:])[2]}"
-            raise ConnectionFailed(where=self.where, reason=reason)
+            _, code, text = status(line[2:])
+            reason = f"the server ended the connection: {text}"
+            raise throttled(self.where, code, reason, is_last=True) or ConnectionFailed(
+                where=self.where, reason=reason
+            )
         if head.startswith(b"OK ["):
             self._learn(status(line[2:])[1])
         elif head == b"CAPABILITY":
@@ -287,6 +291,9 @@ class ImapConnection:
     def _conclude(self, line: bytes) -> None:
         word, code, text = status(line)
         if word in (b"NO", b"BAD"):
+            if (pause := throttled(self.where, code, text, is_last=False)) is not None:
+                self.abandon()
+                raise pause
             raise CommandRefused(word=word, code=code, text=text)
         if word != b"OK":
             self._misbehaved(f"it ended a command with {for_people(line)!r}")

@@ -916,6 +916,7 @@ grant update (state, attempts, last_error, not_before, updated_at) on email_outb
 grant update (folder_name, uidvalidity, uid, reason, raw_blob, resolved_at, vanished_at, updated_at) on email_quarantine
   to email_worker;
 grant delete on email_blobs, email_blob_pieces to email_worker;
+grant update (size_bytes, stored_bytes, pieces, codec, data) on email_blobs to email_worker;  -- bytes that were damaged
 grant select on email_schema_migrations to email_service, email_worker;
 
 -- Analysts read the mail of the tenant that they set, a tenant's own login that of its tenant, and neither a secret.
