@@ -113,6 +113,13 @@ def test_what_was_done_behind_the_programs_back_is_found_and_mended(
     assert mailbox.verify("--deep", exit_code=0) == {}
     assert mailbox.exported(tmp_path / "after") == before
     assert len(mailbox.store.json("search", "-t", mailbox.tenant, "-n", "100", "is:unread")["items"]) == 15
+    with mailbox.store.connect("postgres") as connection:
+        counted = connection.execute(
+            "select f.name, total_count, unread_count from email_folders f join email_tenants t using (tenant_id)"
+            " where t.name = %s and total_count > 0 order by f.name",
+            [mailbox.tenant],
+        ).fetchall()
+    assert counted == [("INBOX", 40, 0), ("Work", 15, 15)]
 
 
 def test_every_attachment_is_held_against_its_hash_and_fetched_again(store: Store, dovecot: Dovecot) -> None:
@@ -328,7 +335,7 @@ def test_what_was_imported_is_held_against_its_hashes_without_a_server(store: St
     assert [(each["server"], each["stored"]) for each in found["folders"]] == [(None, 5)]
     with store.connect("postgres") as connection:
         connection.execute(
-            "update email_blobs b set data = set_byte(data, 20, (get_byte(data, 20) + 1) % 256)"
+            "update email_blobs b set data = set_byte(data, 20, (get_byte(data, 20) + 1) %% 256)"
             " from email_tenants t where t.tenant_id = b.tenant_id and t.name = %s",
             [tenant],
         )

@@ -64,6 +64,7 @@ FUNCTIONS = {
     "email_count_changed": set(),
     "email_count_placed": set(),
     "email_count_removed": set(),
+    "email_recount_folders": {"email_worker"},
     "email_refresh_statistics": {"email_worker"},
     "email_search_condition": set(),
     "email_search_messages": {"email_service", "email_worker", "email_readonly", "email_tenant_login"},

@@ -104,7 +104,7 @@ async def _verify(tenant: str, email: str, *, deep: bool, repair: bool) -> tuple
 
                 found = await verifier().run()
                 count = sum(each.difference.count for each in found)
-                if not repair or not count:
+                if not repair:
                     return count, found, []
                 held = await Mender(db, blobs, chosen(), owner, account, source).run(found)
                 return count, await verifier().run(), held

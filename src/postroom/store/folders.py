@@ -95,6 +95,11 @@ async def set_state(
     )
 
 
+async def recount(tx: TenantTx, account_id: AccountId) -> None:
+    """Count anew what lies in the folders, where rows were changed behind the program's back."""
+    await tx.rows(QUERIES.recount, account_id=account_id)
+
+
 def multirange(uids: Iterable[int]) -> str:
     """UIDs as an int8multirange, runs written as ranges: `{[1,151),[160,161)}`."""
     runs: list[list[int]] = []

@@ -9,7 +9,7 @@ from postroom.blobs import Blobs
 from postroom.errors import BlobDamaged, BlobMissing
 from postroom.model import Account, MessageId, RawMessage, TenantId
 from postroom.settings import Settings
-from postroom.store import attachments, changes, inventory, messages, placements, search
+from postroom.store import attachments, changes, folders, inventory, messages, placements, search
 from postroom.store.database import Database, TenantTx
 from postroom.store.inventory import Item
 from postroom.sync.account import AccountSync
@@ -47,6 +47,8 @@ class Mender:
         for each in found:
             await self._settle(each)
             each.difference.damaged -= await self._rows(each)
+        async with self._db.tenant(self._tenant_id) as tx:
+            await folders.recount(tx, self._account.id)
         if self._source is None:
             return []
         for each in found:

@@ -93,16 +93,19 @@ where tenant_id = %(tenant_id)s
 -- Every UID that the server ever listed in a folder: stored, pending, in quarantine, or gone. Imported folders are
 -- among them, and those that the server let go.
 select f.id, f.name, f.is_deleted, f.deleted_at, f.uidvalidity is not null and f.listed_count is not null as is_followed,
-  f.listed_count, f.total_count as stored, q.quarantined,
+  f.listed_count, q.quarantined, p.stored, p.gone + q.gone as gone,
   (select coalesce(sum(upper(r) - lower(r)), 0) from unnest(f.pending) r)::bigint - q.among_pending
     - case when isempty(f.pending) then 0 else (
         select count(*) from email_placements p
         where p.tenant_id = f.tenant_id and p.folder_id = f.id and p.uidvalidity = f.uidvalidity
-          and p.uid >= lower(f.pending) and p.uid < upper(f.pending) and p.uid <@ f.pending) end as pending,
-  q.gone + (
-    select count(*) from email_placements p
-    where p.tenant_id = f.tenant_id and p.folder_id = f.id and p.vanished_at is not null) as gone
+          and p.uid >= lower(f.pending) and p.uid < upper(f.pending) and p.uid <@ f.pending) end as pending
 from email_folders f
+cross join lateral (
+  -- Counted, not read from the counters: it is what they are held against.
+  select count(*) filter (where p.vanished_at is null) as stored, count(*) filter (where p.vanished_at is not null) as gone
+  from email_placements p
+  where p.tenant_id = f.tenant_id and p.folder_id = f.id
+) p
 left join lateral (
   select count(*) filter (where q.resolved_at is null) as quarantined,
     count(*) filter (where q.resolved_at is null and q.uid <@ f.pending) as among_pending,
@@ -113,6 +116,10 @@ left join lateral (
 where f.tenant_id = %(tenant_id)s
   and f.account_id = %(account_id)s
 order by f.is_deleted, f.name, f.deleted_at
+
+-- name: recount
+-- Counters that a hand at the database has put wrong.
+select email_recount_folders(%(tenant_id)s, %(account_id)s)
 
 -- name: miscounted
 -- Folders whose counters are not what lies in them: there must be none.
