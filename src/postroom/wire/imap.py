@@ -41,6 +41,7 @@ class ImapSource:
         batch_messages: int = 150,
         batch_bytes: int = 16 * 2**20,
         whole_bytes: int = 150 * 2**20,
+        compresses: bool | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._encryption: Encryption = encryption
@@ -49,6 +50,7 @@ class ImapSource:
         self._timeout_seconds = timeout_seconds
         self._batch_messages, self._batch_bytes = batch_messages, batch_bytes
         self._whole_bytes = whole_bytes
+        self._compresses = compresses
         self._link: ImapConnection | None = None
         self._selected: str | None = None
         self._uidvalidities: dict[str, int | None] = {}
@@ -173,7 +175,7 @@ class ImapSource:
             timeout_seconds=self._timeout_seconds,
         )
         imap_login.sign_in(self._link, username=self._username, password=self._password)
-        imap_login.introduce(self._link)
+        imap_login.introduce(self._link, compresses=self._compresses)
         return self._link
 
     def _opened(self, folder: SourceFolder) -> ImapConnection:

@@ -7,6 +7,7 @@ names.
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import tempfile
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from postroom.errors import (
 )
 from postroom.model import Body
 from postroom.wire import tls
+from postroom.wire.deflate import Deflater, Inflating
 from postroom.wire.files import HELD_BYTES, FileSlice, OpenFile
 from postroom.wire.imap_pause import throttled
 from postroom.wire.imap_replies import Garbled, Reply, for_people, literal_size, status
@@ -73,6 +75,7 @@ class ImapConnection:
         self._tags = 0
         self._held = 0
         self.broken_off = BrokenOff()
+        self._deflater: Deflater | None = None
         self._socket = self._connected(port)
         self._file = _reader(self._socket)
 
@@ -92,6 +95,16 @@ class ImapConnection:
         self.capabilities = frozenset()
         self._socket = tls.secure(self._socket, host=self._host, ca_file=ca_file, where=self.where)
         self._file = _reader(self._socket)
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the server is on this machine."""
+        return ipaddress.ip_address(self._socket.getpeername()[0].partition("%")[0]).is_loopback
+
+    def compress(self) -> None:
+        """Go on compressed (RFC 4978); the server has just agreed, and says nothing before we do."""
+        self._deflater = Deflater()
+        self._file = BufferedReader(Inflating(self._socket), 2**18)
 
     def greeting(self) -> bytes:
         """The first word that the server says: OK or PREAUTH."""
@@ -160,8 +173,8 @@ class ImapConnection:
         if not self.is_open:
             return
         try:
-            self._socket.sendall(self._next_tag() + b" LOGOUT\r\n")
-        except OSError:
+            self._send(self._next_tag() + b" LOGOUT")
+        except SourceError:
             pass  # it is gone already
         self.abandon()
 
@@ -196,7 +209,8 @@ class ImapConnection:
         if not self.is_open:
             raise ConnectionFailed(where=self.where, reason="the connection was closed before")
         try:
-            self._socket.sendall(flight + b"\r\n")
+            line = flight + b"\r\n"
+            self._socket.sendall(self._deflater.pack(line) if self._deflater else line)
         except OSError as error:
             raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
 

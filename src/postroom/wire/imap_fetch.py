@@ -47,7 +47,8 @@ class BodyReader:
     ) -> None:
         self._opened = opened
         self._where = where
-        self._batch_messages, self._batch_bytes = batch_messages, batch_bytes
+        self._batch_messages = batch_messages
+        self._batch_bytes = min(batch_bytes, whole_bytes)  # what is larger is alone
         self._whole_bytes = whole_bytes
         self._known_sizes = sizes
         # RFC 9051 6.4.5: PEEK does not set \Seen
