@@ -46,7 +46,7 @@ def running_pymap() -> Iterator[Pymap]:
     run = "from pymap.main import main; main()"
     program = [sys.executable, "-c", run, "--host", "127.0.0.1", "--port", str(port), "--no-tls"]
     process = subprocess.Popen(
-        [*program, "dict", "--demo-data"],
+        [*program, "dict"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -61,12 +61,7 @@ def running_pymap() -> Iterator[Pymap]:
                 assert process.poll() is None, "pymap did not start"
                 assert time.monotonic() < deadline, "pymap does not listen after 30 s"
                 time.sleep(0.05)
-        server = Pymap(port)
-        with server.imap() as client:  # it begins with letters of its own
-            client.select("INBOX")
-            client.store("1:*", "+FLAGS", "(\\Deleted)")
-            client.expunge()
-        yield server
+        yield Pymap(port)
     finally:
         process.terminate()
         process.wait(10)

@@ -2,19 +2,18 @@
 
 -- name: of_folder
 -- The living placements of a folder by UID, a page at a time, each with what its message says of itself and what its
--- rows must bear out. `is_settled`: what the message says agrees with all the places where it lies.
+-- rows must bear out. `is_settled`: what the message says agrees with all the places where it lies. Of each row that must
+-- be there the first is looked for: for `exists` all of the tenant's would be read and hashed.
 select p.uid, p.flags || p.keywords as words, m.id, m.size_bytes, m.received_at, m.content_hash, m.raw_blob, m.raw_recipe,
   (m.is_read, m.is_flagged, m.is_draft, m.is_deleted) = (l.is_read, l.is_flagged, l.is_draft, false) as is_settled,
   m.has_attachments,
   coalesce((
     select array_agg(a.blob_hash) from email_attachments a
     where a.tenant_id = m.tenant_id and a.message_id = m.id and not a.is_deleted), '{}') as attachment_blobs,
-  exists (
-    select from email_search_entries s
-    where s.tenant_id = m.tenant_id and s.message_id = m.id) as is_findable,
-  m."from" = '' or exists (
-    select from email_addresses a
-    where a.tenant_id = m.tenant_id and a.message_id = m.id and a.role = 'from') as has_sender
+  (select true from email_search_entries s
+    where s.tenant_id = m.tenant_id and s.message_id = m.id limit 1) is not null as is_findable,
+  m."from" = '' or (select true from email_addresses a
+    where a.tenant_id = m.tenant_id and a.message_id = m.id and a.role = 'from' limit 1) is not null as has_sender
 from email_placements p
 join email_messages m on m.tenant_id = p.tenant_id and m.id = p.message_id
 cross join lateral (
