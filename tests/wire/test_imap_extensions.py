@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
+
+from postroom.errors import Throttled
 from postroom.model import RawMessage, SourceFolder
 from postroom.wire.imap import ImapSource
+from postroom.wire.imap_pause import pause_seconds
 from tests.support.dovecot import Dovecot
 from tests.support.hostile_imap import HostileImap
 from tests.support.wiretap import Wiretap
@@ -85,6 +89,39 @@ def test_a_large_message_is_never_held_whole():
             tracemalloc.stop()
         assert isinstance(message, RawMessage)
         assert len(message.body) == len(body) > 2 * peak
+
+
+def test_the_flags_of_a_large_folder_are_asked_for_in_windows():
+    with HostileImap(dict.fromkeys(range(1, 20002, 2), b"x")) as server, source(server.port, "x") as imap:
+        state = imap.state(INBOX)
+        asked = [command for command in server.commands if command.startswith("UID")]
+    assert list(state.uids) == list(range(1, 20_002, 2))
+    assert [command.split()[1] for command in asked] == ["SEARCH", "FETCH", "FETCH", "FETCH"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "seconds"),
+    [
+        ("Request is throttled. Suggested Backoff Time: 299961 milliseconds", 299.961),
+        ("Too many connections, try again in 5 minutes", 300),
+        ("come back in 2 h", 7200),
+        ("wait 90s", 90),
+        ("bandwidth limit exceeded", 900),
+        ("try again in 999999999 hours", 86400),
+    ],
+)
+def test_a_pause_lasts_as_long_as_the_server_says(reason: str, seconds: float):
+    assert pause_seconds(reason) == seconds
+
+
+def test_a_refusal_that_asks_for_a_pause_is_not_taken_for_a_bad_message():
+    with HostileImap({1: b"x", 2: b"y"}) as server, source(server.port, "x") as imap:
+        server.answers["UID FETCH 1:2 (UID"] = (
+            b"{tag} NO Request is throttled. Suggested Backoff Time: 60000 ms\r\n"
+        )
+        with pytest.raises(Throttled, match="asks for a pause until"):
+            list(imap.messages(INBOX))
+        assert len([command for command in server.commands if "BODY.PEEK[]" in command]) == 1
 
 
 def test_a_name_that_needs_a_literal_does_not_wait_for_the_server(dovecot: Dovecot):

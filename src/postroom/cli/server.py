@@ -116,15 +116,16 @@ def status(as_json: JsonOption = False) -> None:
 
     console = Console()
     console.print(f"PostgreSQL {found['server']} · schema {found['schema']} · {found['where']}")
-    columns = ("tenant", "account", "messages", "pending", "quarantine", "gone", "size", "last sync", "state")
+    counted = ("messages", "stored", "pending", "quarantined", "gone")
+    columns = ("tenant", "account", *counted, "size", "last sync", "state")
     table = Table(box=None, header_style="bold")
     for column in columns:
-        table.add_column(column, justify="right" if column in columns[2:7] else "left")
+        table.add_column(column, justify="right" if column in (*counted, "size") else "left")
     for row in found["accounts"]:
         table.add_row(
             row["tenant"],
             row["account"],
-            *(f"{row[name]:,}" for name in ("messages", "pending", "quarantined", "gone")),
+            *(f"{row[name]:,}" for name in counted),
             readable_size(row["size_bytes"]),
             _ago(row["last_sync_at"]),
             row["state"],

@@ -49,7 +49,7 @@ def verify(
 
     Example:  postroom verify -t acme -a me@example.com --repair
     """
-    count, last, held = run(_verify(tenant, account, deep=deep, repair=repair))
+    count, last, tally = run(_verify(tenant, account, deep=deep, repair=repair))
     left = sum(each.difference.count for each in last)
     mended = max(count - left, 0) if repair else 0
     if as_json:
@@ -65,7 +65,9 @@ def verify(
         _show(last)
         if repair:
             typer.echo(f"{mended:,} differences mended, {left:,} left")
-    for sentence in held:
+    for note in tally.notes:
+        say(note[0].upper() + note[1:])
+    for sentence in tally.held:
         say(f"postroom: {sentence}")
     if left:
         mend = (
@@ -76,9 +78,10 @@ def verify(
         raise Unequal(account=account, count=left, mend=mend)
 
 
-async def _verify(tenant: str, email: str, *, deep: bool, repair: bool) -> tuple[int, list[Any], list[str]]:
+async def _verify(tenant: str, email: str, *, deep: bool, repair: bool) -> tuple[int, list[Any], Any]:
     from postroom.blobs import Blobs
     from postroom.store import accounts
+    from postroom.sync.ingest import Tally
     from postroom.sync.mend import Mender
     from postroom.sync.verify import Verifier
 
@@ -105,9 +108,9 @@ async def _verify(tenant: str, email: str, *, deep: bool, repair: bool) -> tuple
                 found = await verifier().run()
                 count = sum(each.difference.count for each in found)
                 if not repair:
-                    return count, found, []
-                held = await Mender(db, blobs, chosen(), owner, account, source).run(found)
-                return count, await verifier().run(), held
+                    return count, found, Tally()
+                done = await Mender(db, blobs, chosen(), owner, account, source).run(found)
+                return count, await verifier().run(), done
         finally:
             if source is not None:
                 source.close()

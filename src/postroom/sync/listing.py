@@ -55,8 +55,9 @@ class Listing:
             return done
         taken = {each.name for each in ours}
         fresh = [each for each in listed if each.is_selectable and each.name not in taken]
+        states = {each.name: await self._numbers(each, numbers) for each in fresh}
         for each in list(missing):
-            if (now := await self._new_name(each, fresh, numbers)) is not None:
+            if (now := await self._new_name(each, fresh, states)) is not None:
                 await self._rename(each, now)
                 done.notes.append(f"folder {each.name} is called {now.name} now")
                 missing.remove(each)
@@ -86,19 +87,28 @@ class Listing:
             )
         return numbers is None
 
+    async def _numbers(self, fresh: SourceFolder, numbers: Mapping[str, FolderState]) -> FolderState | None:
+        if fresh.wire_name in numbers:
+            return numbers[fresh.wire_name]
+        try:
+            return await aside(partial(self._source.numbers, fresh.wire_name))
+        except SourceError:
+            return None  # then it is a new folder, and what it holds is recognised message by message
+
     async def _new_name(
-        self, folder: Folder, fresh: Sequence[SourceFolder], numbers: Mapping[str, FolderState]
+        self, folder: Folder, fresh: Sequence[SourceFolder], states: Mapping[str, FolderState | None]
     ) -> SourceFolder | None:
-        """Under which of the new names the folder lives on, if under any."""
-        for each in fresh:
-            now = numbers.get(each.wire_name) or await aside(partial(self._source.numbers, each.wire_name))
+        """Under which of the new names the folder lives on, if under any; first those that end as the old one did."""
+        for each in sorted(fresh, key=lambda other: _leaf(other.name) != _leaf(folder.name)):
+            now = states[each.name]
             if now is None:
                 continue
             if folder.mailbox_id is not None and now.mailbox_id is not None:
                 if folder.mailbox_id == now.mailbox_id:
                     return each
                 continue
-            if now.uidvalidity == folder.uidvalidity and await self._holds_the_same(folder, each):
+            grew = now.uidnext is None or folder.uidnext is None or now.uidnext >= folder.uidnext
+            if now.uidvalidity == folder.uidvalidity and grew and await self._holds_the_same(folder, each):
                 return each
         return None
 
@@ -148,6 +158,10 @@ class Listing:
                 [folder.id],
             )
         return len(touched)
+
+
+def _leaf(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def is_followed(folder: Folder) -> bool:

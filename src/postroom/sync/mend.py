@@ -15,6 +15,7 @@ from postroom.store.inventory import Item
 from postroom.sync.account import AccountSync
 from postroom.sync.aside import aside
 from postroom.sync.folder import FolderSync
+from postroom.sync.ingest import Tally
 from postroom.sync.prepare import Prepared, prepare
 from postroom.sync.verify import Verified, is_whole
 from postroom.wire.imap import ImapSource
@@ -42,22 +43,22 @@ class Mender:
         self._account = account
         self._source = source
 
-    async def run(self, found: Sequence[Verified]) -> list[str]:
-        """Mend all of it. What was held back, in sentences."""
+    async def run(self, found: Sequence[Verified]) -> Tally:
+        """Mend all of it. What the sync among it came to, with what it held back."""
         for each in found:
             await self._settle(each)
             each.difference.damaged -= await self._rows(each)
         async with self._db.tenant(self._tenant_id) as tx:
             await folders.recount(tx, self._account.id)
         if self._source is None:
-            return []
+            return Tally()
         for each in found:
             await self._bytes(each, self._source)
             await self._replaced(each, self._source)
         worker = AccountSync(
             self._db, self._blobs, self._settings, self._tenant_id, self._account, self._source
         )
-        return (await worker.run(looks_at_all=True)).held
+        return await worker.run(looks_at_all=True)
 
     async def _settle(self, found: Verified) -> None:
         """Let the messages say again what their places say."""

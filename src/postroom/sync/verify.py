@@ -84,7 +84,7 @@ class Verifier:
         done = [
             await self._folder(name, listed.get(name), ours.get(name), living.get(name))
             for name in sorted({*listed, *ours}, key=lambda name: (name != "INBOX", name))
-            if name in ours or listed[name].is_selectable
+            if _holds_mail(listed.get(name), ours.get(name))
         ]
         gone = [each for each in ledger if each.is_deleted]
         return done + [
@@ -183,6 +183,13 @@ class Verifier:
                     if not self._whole[item.message_id]:
                         found.difference.damaged.add(item.uid)
             self._report(found.name, min(start + _PAGE, len(items)), len(items))
+
+
+def _holds_mail(listed: SourceFolder | None, folder: Folder | None) -> bool:
+    """Not so a mere level of the tree (RFC 9051 7.3.1)."""
+    return bool(listed and listed.is_selectable) or bool(
+        folder and (folder.is_selectable or folder.total_count)
+    )
 
 
 async def is_whole(tx: TenantTx, blobs: Blobs, item: Item) -> bool:

@@ -10,7 +10,7 @@ from postroom.errors import ConnectionDropped, ConnectionStalled, ServerMisbehav
 from postroom.model import Body, RawMessage, Unreadable
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_parts import Parts
-from postroom.wire.imap_replies import Fetched, Reply, fetched, sequence_set
+from postroom.wire.imap_replies import Fetched, Reply, fetched, sequence_set, sequence_sets
 
 _SIZES_AT_ONCE = 1500
 _MAX_BREAKAGES = 20
@@ -77,7 +77,11 @@ class BodyReader:
             return self._known_sizes
         link = self._opened()
         try:
-            found = link.ask(b"UID FETCH %s (RFC822.SIZE)" % sequence_set(uids), parse=fetched)
+            found = [
+                one
+                for window in sequence_sets(uids)
+                for one in link.ask(b"UID FETCH %s (RFC822.SIZE)" % window, parse=fetched)
+            ]
         except CommandRefused:
             return {}
         except ServerMisbehaved as error:

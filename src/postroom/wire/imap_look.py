@@ -15,7 +15,7 @@ from postroom.wire.imap_replies import (
     fetched,
     flags_of,
     searched,
-    sequence_set,
+    sequence_sets,
     vanished,
 )
 
@@ -69,7 +69,8 @@ def everything(link: ImapConnection, now: FolderState) -> dict[int, frozenset[st
         return found
     uids = sorted(all_uids(link))
     for start in range(0, len(uids), WINDOW_UIDS):
-        link.run(b"UID FETCH %s (FLAGS)" % sequence_set(uids[start : start + WINDOW_UIDS]), each=take)
+        window = uids[start : start + WINDOW_UIDS]
+        link.run(b"UID FETCH %d:%d (FLAGS)" % (window[0], window[-1]), each=take)
     return found
 
 
@@ -107,8 +108,8 @@ def sightings(link: ImapConnection, uids: Sequence[int], *, headers: bool) -> di
 
     try:
         for start in range(0, len(uids), _SIGHTINGS_AT_ONCE):
-            window = sequence_set(uids[start : start + _SIGHTINGS_AT_ONCE])
-            link.run(b"UID FETCH %s (%s)" % (window, items), each=take)
+            for window in sequence_sets(uids[start : start + _SIGHTINGS_AT_ONCE]):
+                link.run(b"UID FETCH %s (%s)" % (window, items), each=take)
     except (CommandRefused, ServerMisbehaved):
         pass  # they are fetched like any other
     return {uid: found[uid] for uid in uids if uid in found}

@@ -35,6 +35,7 @@ _SYSTEM_FLAGS = {
 }
 
 LARGEST_UID = 2**32 - 1
+_SET_BYTES = 8000
 
 
 class Garbled(ValueError):
@@ -307,3 +308,13 @@ def sequence_set(uids: Iterable[int]) -> bytes:
         else:
             runs.append([uid, uid])
     return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in runs).encode()
+
+
+def sequence_sets(uids: Sequence[int]) -> list[bytes]:
+    """The same in several sets, each short enough for one command line (RFC 7162 4: 8,192 octets)."""
+    whole = sequence_set(uids)
+    if len(whole) <= _SET_BYTES or len(uids) == 1:
+        return [whole]
+    ordered = sorted(set(uids))
+    half = len(ordered) // 2
+    return sequence_sets(ordered[:half]) + sequence_sets(ordered[half:])
