@@ -154,6 +154,26 @@ def test_a_server_that_counts_nothing_is_asked_for_all_flags(store: Store, poor_
     assert received > 20_000
 
 
+def test_what_could_not_be_had_does_not_hide_a_deletion(store: Store) -> None:
+    """CONDSTORE without QRESYNC: ten on the server and nine here, then one of the nine goes."""
+    with running_dovecot(capabilities="condstore") as dovecot:
+        dovecot.fill("alice", "INBOX", letters(10, 79))
+        unreadable = sorted((dovecot.root / "mail" / "alice" / "cur").iterdir())[4]
+        unreadable.chmod(0)
+        tenant = account(store, dovecot.imap_port, dovecot.password("alice"))
+        assert store.cli("sync", "-t", tenant, "-a", EMAIL, check=False).returncode == 9
+        with dovecot.imap("alice") as imap:
+            imap.select("INBOX")
+            imap.store("2", "+FLAGS", "(\\Deleted)")
+            imap.expunge()
+        store.cli("sync", "-t", tenant, "-a", EMAIL, check=False)
+        row = next(each for each in store.json("status")["accounts"] if each["tenant"] == tenant)
+        assert (row["stored"], row["quarantined"], row["gone"]) == (8, 1, 1)
+        unreadable.chmod(0o644)
+        assert sync(store, tenant)["stored"] == 1
+        assert store.json("verify", "-t", tenant, "-a", EMAIL, "--deep")["is_equal"]
+
+
 def _lies_about_uidnext(server: HostileImap) -> None:
     server.uidnext = 4
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from postroom.blobs import Blobs
@@ -58,7 +59,7 @@ class FolderSync:
     ) -> Tally:
         """Look, decide, act; the numbers are remembered last. `looks_at_all`: believe no count of changes."""
         local = await self._local(folder)
-        known = None if looks_at_all or folder.highestmodseq is None else local
+        known = None if looks_at_all or folder.highestmodseq is None else await self._known(folder, local)
         remote = await aside(partial(self._source.state, listed, known))
         tally = Tally()
         actions = plan(local, remote, accept_empty=accept_empty)
@@ -127,6 +128,13 @@ class FolderSync:
             exists=len(uids),
             uids=uids,
         )
+
+    async def _known(self, folder: Folder, local: FolderState) -> FolderState:
+        """What we knew of the server: also what could not be had, or a deletion would make the numbers agree."""
+        async with self._db.tenant(self._tenant_id) as tx:
+            waiting = await quarantine.uids(tx, self._account.id, folder.name, folder.uidvalidity or 0)
+            waiting |= {uid for each in await folders.pending(tx, folder.id) for uid in each}
+        return replace(local, uids={**dict.fromkeys(waiting), **local.uids})
 
     async def _seen(self, listed: SourceFolder, uids: Sequence[int]) -> dict[int, Sighting]:
         """What they look like, where the account has mail that they could be."""

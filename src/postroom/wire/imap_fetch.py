@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from postroom.errors import ConnectionDropped, ConnectionStalled, ServerMisbehaved, SourceError
+from postroom.errors import ConnectionFailed, ConnectionStalled, ServerMisbehaved, SourceError, Throttled
 from postroom.model import Body, RawMessage, Unreadable
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_parts import Parts
@@ -28,6 +28,8 @@ class _Trouble:
 
     reason: str
     uid: int | None = None
+    is_end: bool = False
+    """Whether the connection ended with it."""
     part: bytes | None = None
 
 
@@ -87,6 +89,12 @@ class BodyReader:
         except ServerMisbehaved as error:
             self._count_breakage(error)
             return {}
+        except Throttled:
+            raise
+        except ConnectionFailed as error:  # at a message that cannot be opened; the bodies will tell which
+            self._count_drop(error)
+            link.abandon()
+            return {}
         return {one.uid: one.size for one in found if one.size is not None}
 
     def _in_parts(self, uid: int, size: int) -> Iterator[RawMessage | Unreadable]:
@@ -118,6 +126,7 @@ class BodyReader:
         self, uids: Sequence[int], found: dict[int, RawMessage], unreadable: dict[int, _Trouble]
     ) -> None:
         """Fetch them all at once, and where that fails, what is missing in halves, or around the one to blame."""
+        before = len(found)
         trouble = self._try(uids, found)
         missing = [uid for uid in uids if uid not in found]
         if trouble is None:
@@ -154,17 +163,17 @@ class BodyReader:
         except ServerMisbehaved as error:
             self._count_breakage(error)
             return _Trouble(reason=str(error.fields["reason"]))
-        except (
-            ConnectionDropped
-        ) as error:  # Dovecot does so where its cache has another size than the message
-            self._drops += 1
-            if self._drops > _MAX_DROPS:
-                raise
-            return self._stopped(link, error)
+        except Throttled:
+            raise
         except ConnectionStalled as error:
             self._stalls += 1
             if self._stalls > _MAX_STALLS:
                 raise
+            link.abandon()
+            return self._stopped(link, error)
+        except ConnectionFailed as error:
+            # Dovecot hangs up where its cache has another size than the message, and says BYE where it cannot open it.
+            self._count_drop(error)
             link.abandon()
             return self._stopped(link, error)
         return None
@@ -174,6 +183,7 @@ class BodyReader:
         return _Trouble(
             reason=str(error.fields["reason"]),
             uid=int(match[1]) if match else None,
+            is_end=True,
             part=link.broken_off.part if match else None,
         )
 
@@ -187,6 +197,11 @@ class BodyReader:
             return list(uids)
         listed = {one.uid for one in found}
         return [uid for uid in uids if uid in listed]
+
+    def _count_drop(self, error: ConnectionFailed) -> None:
+        self._drops += 1
+        if self._drops > _MAX_DROPS:
+            raise error
 
     def _count_breakage(self, error: ServerMisbehaved) -> None:
         self._breakages += 1

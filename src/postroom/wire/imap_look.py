@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from postroom.errors import ServerMisbehaved
+from postroom.errors import ConnectionFailed, ServerMisbehaved, Throttled
 from postroom.model import FolderState, Sighting
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_replies import (
@@ -110,8 +110,10 @@ def sightings(link: ImapConnection, uids: Sequence[int], *, headers: bool) -> di
         for start in range(0, len(uids), _SIGHTINGS_AT_ONCE):
             for window in sequence_sets(uids[start : start + _SIGHTINGS_AT_ONCE]):
                 link.run(b"UID FETCH %s (%s)" % (window, items), each=take)
-    except (CommandRefused, ServerMisbehaved):
-        pass  # they are fetched like any other
+    except Throttled:
+        raise
+    except (CommandRefused, ServerMisbehaved, ConnectionFailed):
+        link.abandon()  # they are fetched like any other, over a connection that is in order
     return {uid: found[uid] for uid in uids if uid in found}
 
 

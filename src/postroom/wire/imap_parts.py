@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from postroom.errors import ConnectionDropped, ConnectionStalled, ServerMisbehaved, SourceError
+from postroom.errors import ConnectionFailed, ServerMisbehaved, SourceError, Throttled
 from postroom.model import Body
 from postroom.wire.files import FileSlice, OpenFile
 from postroom.wire.imap_connection import MAX_LITERAL_BYTES, CommandRefused, ImapConnection
@@ -42,7 +42,9 @@ class Parts:
                 came = self._one()
             except CommandRefused as refusal:
                 return refusal.text
-            except (ConnectionDropped, ConnectionStalled, ServerMisbehaved) as error:
+            except Throttled:
+                raise
+            except (ConnectionFailed, ServerMisbehaved) as error:
                 failures += 1
                 if failures >= _TRIES:
                     return str(error.fields["reason"])
