@@ -137,10 +137,13 @@ class BodyReader:
             return
         half = (len(missing) + 1) // 2
         parts = [missing[:half], missing[half:]]
-        if (
-            trouble.uid in missing
-        ):  # the others first, then it alone: it may have been the line, not the message
-            parts = [[uid for uid in missing if uid != trouble.uid], [trouble.uid]]
+        blamed = trouble.uid
+        if blamed is None and trouble.is_end and len(found) > before and missing:
+            blamed = min(
+                missing
+            )  # servers answer in the order of UIDs: it is the one behind the last that came
+        if blamed in missing:  # the others first, then it alone: perhaps it was the line, not the message
+            parts = [[uid for uid in missing if uid != blamed], [blamed]]
         for part in parts:
             if part:
                 self._collect(part, found, unreadable)

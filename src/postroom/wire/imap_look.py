@@ -112,7 +112,9 @@ def sightings(link: ImapConnection, uids: Sequence[int], *, headers: bool) -> di
                 link.run(b"UID FETCH %s (%s)" % (window, items), each=take)
     except Throttled:
         raise
-    except (CommandRefused, ServerMisbehaved, ConnectionFailed):
+    except CommandRefused:
+        pass
+    except (ServerMisbehaved, ConnectionFailed):
         link.abandon()  # they are fetched like any other, over a connection that is in order
     return {uid: found[uid] for uid in uids if uid in found}
 
