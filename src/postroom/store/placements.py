@@ -74,10 +74,12 @@ async def ever(tx: TenantTx, folder_id: FolderId, uidvalidity: int, uids: Iterab
 
 async def marks(
     tx: TenantTx, folder_id: FolderId, uidvalidity: int, uids: Iterable[int]
-) -> dict[int, tuple[int | None, int]]:
-    """Internal date and size of these UIDs."""
+) -> dict[int, tuple[MessageId, int | None, int]]:
+    """Message, internal date and size of these UIDs."""
     rows = await tx.rows(QUERIES.marks, folder_id=folder_id, uidvalidity=uidvalidity, uids=list(uids))
-    return {row["uid"]: (row["internal_date"], row["size_bytes"]) for row in rows}
+    return {
+        row["uid"]: (MessageId(row["message_id"]), row["internal_date"], row["size_bytes"]) for row in rows
+    }
 
 
 async def placed(

@@ -11,6 +11,7 @@ from postroom.model import Account, Folder, FolderState, SourceFolder, TenantId
 from postroom.store import changes, folders, placements, quarantine
 from postroom.store.database import Database
 from postroom.sync.aside import aside
+from postroom.sync.recognise import recognise
 from postroom.wire.imap import ImapSource
 
 _SAMPLE = 200
@@ -56,7 +57,7 @@ class Listing:
         taken = {each.name for each in ours}
         fresh = [each for each in listed if each.is_selectable and each.name not in taken]
         states = {each.name: await self._numbers(each, numbers) for each in fresh}
-        for each in list(missing):
+        for each in [folder for folder in missing if folder.name != "INBOX"]:  # RFC 9051 6.3.6: it stays
             if (now := await self._new_name(each, fresh, states)) is not None:
                 await self._rename(each, now)
                 done.notes.append(f"folder {each.name} is called {now.name} now")
@@ -121,14 +122,19 @@ class Listing:
             marks = await placements.marks(tx, folder.id, uidvalidity, sample)
         if not sample:
             return False
-        seen = await aside(partial(self._source.sightings, other, sample))
-        same = [
+        seen = await aside(partial(self._source.sightings, other, sample, headers=True))
+        async with self._db.tenant(self._tenant_id) as tx:
+            known = await recognise(tx, self._account, seen)
+        alike = [
             uid
             for uid, each in seen.items()
             if each.internal_date is not None
-            and marks.get(uid) == (int(each.internal_date.timestamp() * 1000), each.size_bytes)
+            and uid in marks
+            and marks[uid][1:] == (int(each.internal_date.timestamp() * 1000), each.size_bytes)
+            and known.get(uid, marks[uid][0]) == marks[uid][0]
         ]
-        return len(same) == len(seen) and 2 * len(seen) > len(sample)
+        # All look the same, and by Message-ID or the server's own id most are the same.
+        return len(alike) == len(seen) and 2 * len(known) > len(sample)
 
     async def _rename(self, folder: Folder, now: SourceFolder) -> None:
         async with self._db.tenant(self._tenant_id) as tx:

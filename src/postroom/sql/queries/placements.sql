@@ -56,7 +56,7 @@ where tenant_id = %(tenant_id)s
 
 -- name: marks
 -- What tells whether these UIDs mean the same messages in another folder.
-select p.uid, p.internal_date, m.size_bytes
+select p.uid, p.message_id, p.internal_date, m.size_bytes
 from email_placements p
 join email_messages m on m.tenant_id = p.tenant_id and m.id = p.message_id
 where p.tenant_id = %(tenant_id)s
