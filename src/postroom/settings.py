@@ -49,6 +49,8 @@ class Settings:
     """Certificates to trust besides the system's, for mail servers with their own authority."""
     statement_timeout_seconds: int = 60
     imap_timeout_seconds: int = 60
+    imap_whole_bytes: int = 150 * 1024 * 1024
+    """A larger message is fetched in parts."""
     batch_messages: int = 300
     batch_bytes: int = 6 * 1024 * 1024
     log_level: str = "WARNING"

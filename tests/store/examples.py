@@ -17,6 +17,7 @@ _VALUES: dict[str, Any] = {
     "after_id": UUID(int=0),
     "after_sha256": b"\xf0",
     "after_place": 100,
+    "after_uid": 0,
     "at": 1_700_000_000_000,
     "before": _MIDDLE + 100_000_000,
     "before_at": _MIDDLE,

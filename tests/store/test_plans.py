@@ -19,7 +19,7 @@ NOUNS = sorted(path.stem for path in Path(sql.__file__).parent.glob("queries/*.s
 OF_TENANTS = [
     query
     for noun in NOUNS
-    if noun not in ("system", "ops", "catalog")
+    if noun not in ("system", "ops", "catalog", "doctor", "tune")
     for query in vars(sql.queries(noun)).values()
     if query.name != SEARCH
 ]

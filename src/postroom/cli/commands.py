@@ -17,6 +17,7 @@ from postroom.cli import (
     tenant,
     tenant_life,
     tune,
+    verify,
 )
 from postroom.cli.frame import app
 
@@ -38,4 +39,5 @@ __all__ = [
     "tenant",
     "tenant_life",
     "tune",
+    "verify",
 ]
