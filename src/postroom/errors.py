@@ -9,7 +9,9 @@ PostroomError                      exit code 1
 │   ├── SignInRefused              5
 │   ├── CertificateRefused         5
 │   ├── ConnectionFailed           6   host not found, refused, timed out, ended with a reason
-│   │   └── ConnectionDropped          ended in the middle, without a word
+│   │   ├── ConnectionDropped          ended in the middle, without a word
+│   │   ├── ConnectionStalled          still open, and silent
+│   │   └── Throttled                  asks for a pause
 │   ├── NotAMailbox
 │   ├── ArchiveRefused                 a tenant's archive that is damaged, or of another version
 │   └── ServerMisbehaved
@@ -35,6 +37,7 @@ PostroomError                      exit code 1
 ├── Held                           13
 ├── AuditTampered                  14  an audit trail is not what was written
 ├── Partial                        9   the work is done but for some messages, which are named
+├── Unequal                       15   verify found differences between store and server
 └── Interrupted                  130   Ctrl-C or SIGTERM
 """
 
@@ -112,6 +115,14 @@ class ConnectionFailed(SourceError):
 
 class ConnectionDropped(ConnectionFailed):
     """{where} went away: {reason}. What was stored until then is kept; the next run goes on from there."""
+
+
+class ConnectionStalled(ConnectionFailed):
+    """{where} fell silent: {reason}. What was stored until then is kept; the next run goes on from there."""
+
+
+class Throttled(ConnectionFailed):
+    """{where} asks for a pause until {until}: {reason}. What was stored until then is kept; the next run goes on from there."""
 
 
 class NotAMailbox(SourceError):
@@ -248,6 +259,12 @@ class Partial(PostroomError):
     See why: postroom status."""
 
     exit_code = 9
+
+
+class Unequal(PostroomError):
+    """{account} and its server differ in {count} places, named above. {mend}"""
+
+    exit_code = 15
 
 
 class Interrupted(PostroomError):

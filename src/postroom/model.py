@@ -63,10 +63,26 @@ class RawMessage:
     """System flags of RFC 9051 2.3.2, as on the wire: `\\Seen`, `\\Flagged`, `\\Answered`, `\\Draft`, `\\Deleted`."""
     keywords: frozenset[str] = frozenset()
     internal_date: datetime | None = None
+    object_id: str | None = None
+    """What the server calls it in whatever folder (EMAILID of RFC 8474, X-GM-MSGID)."""
     labels: tuple[str, ...] = ()
     """Further folders that hold the same message (Gmail labels)."""
     where: str = ""
     """Where it came from, for a person: `inbox.mbox, message 12`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What a server tells of a message without its body: enough to know it again."""
+
+    uid: int
+    words: frozenset[str] | None = None
+    """Flags and keywords."""
+    size_bytes: int | None = None
+    internal_date: datetime | None = None
+    object_id: str | None = None
+    header: bytes | None = None
+    """The fields Message-ID and Date, where they were asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +168,8 @@ class FolderState:
     uidnext: int | None = None
     highestmodseq: int | None = None
     exists: int | None = None
+    mailbox_id: str | None = None
+    """What stays the same when the folder is renamed (RFC 8474 4)."""
     uids: Mapping[int, frozenset[str] | None] = field(default_factory=dict)
 
 
@@ -191,6 +209,34 @@ class Folder:
     uidvalidity: int | None
     uidnext: int | None
     highestmodseq: int | None
+    wire_name: str = ""
+    mailbox_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """Where every UID is that the server ever listed in a folder."""
+
+    name: str
+    is_followed: bool
+    """Whether a server numbers it; what was imported counts as stored."""
+    is_deleted: bool
+    deleted_at: int | None
+    listed_count: int | None
+    """What the server listed at the last look: `stored`, `purged`, `pending` and `quarantined` make it up."""
+    stored: int
+    purged: int
+    """Removed here for good, and still on the server."""
+    pending: int
+    quarantined: int
+    gone: int
+
+    @property
+    def unaccounted(self) -> int:
+        """How far the sum is from what the server listed; not 0 means that rows were lost or came from nowhere."""
+        if not self.is_followed or self.is_deleted or self.listed_count is None:
+            return 0
+        return self.listed_count - self.stored - self.purged - self.pending - self.quarantined
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,8 @@ class Settings:
     """Also read from `SMTP_TIMEOUT`. The answer to a whole message may take twenty times as long."""
     outbox_lost_after_seconds: int = 60
     """How long nothing may be heard of a worker that sends a message, until it is not known whether it did."""
+    imap_whole_bytes: int = 150 * 1024 * 1024
+    """A larger message is fetched in parts."""
     batch_messages: int = 300
     batch_bytes: int = 6 * 1024 * 1024
     log_level: str = "WARNING"

@@ -2,7 +2,16 @@
 
 from tests.blobs.conftest import s3_server
 from tests.flow.moving import elsewhere, places
-from tests.support.dovecot import dovecot, dovecot_server
+from tests.support.dovecot import dovecot, dovecot_server, poor_dovecot, poor_dovecot_server
 from tests.support.site import store
 
-__all__ = ["dovecot", "dovecot_server", "elsewhere", "places", "s3_server", "store"]
+__all__ = [
+    "dovecot",
+    "dovecot_server",
+    "elsewhere",
+    "places",
+    "poor_dovecot",
+    "poor_dovecot_server",
+    "s3_server",
+    "store",
+]

@@ -80,6 +80,7 @@ FUNCTIONS = {
     "email_count_placed": set(),
     "email_count_removed": set(),
     "email_lay_policies": set(),
+    "email_recount_folders": {"email_worker"},
     "email_refresh_statistics": {"email_worker"},
     "email_search_among": set(),
     "email_refuse_held": set(),

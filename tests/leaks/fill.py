@@ -163,6 +163,7 @@ def _value(column: Column, tenant: Tenant, number: int) -> Any:
         "integer": number + 1,
         "bigint": number + 1,
         "smallint": number + 1,
+        "int8multirange": f"{{[{number + 1},{number + 2})}}",
         "numeric": number + 1,
         "real": number + 1,
         "double precision": number + 1,

@@ -29,6 +29,7 @@ COMMANDS = [
         "purge",
         "doctor",
         "tune",
+        "verify",
     ),
     *("message delete", "hold add", "audit list", "tenant suspend", "tenant retention"),
     *("tenant export", "tenant import", "tenant erase", "report verify", "report key"),

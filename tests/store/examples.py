@@ -18,6 +18,7 @@ _VALUES: dict[str, Any] = {
     "after_sha256": b"\xf0",
     "after_place": 100,
     "addresses": ["p1@example.com"],
+    "after_uid": 0,
     "at": 1_700_000_000_000,
     "attempts": 1,
     "before": _MIDDLE + 100_000_000,

@@ -27,7 +27,10 @@ from imapclient import imap_utf7
 
 from tests.support.needs import require
 
-Capabilities = Literal["full", "poor"]
+Capabilities = Literal["full", "poor", "condstore"]
+
+CONDSTORE = "IMAP4rev1 LITERAL+ ENABLE ID CONDSTORE LIST-EXTENDED LIST-STATUS ESEARCH"
+"""A server in the middle: it counts changes, and does not tell what was deleted."""
 
 POOR = "IMAP4rev1 LITERAL+ ENABLE ID"
 """An old server: no CONDSTORE, QRESYNC, MOVE, SPECIAL-USE, UIDPLUS, IDLE, NAMESPACE, SASL-IR."""
@@ -202,7 +205,10 @@ first_valid_gid = 0
 mailbox_list_index = yes
 mail_fsync = never
 mail_max_userip_connections = 50
-{f"imap_capability = {POOR}" if poor else ""}
+{f"imap_capability = {POOR if poor else CONDSTORE}" if self.capabilities != "full" else ""}
+protocol imap {{
+  mail_plugins = imap_zlib
+}}
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN username_format=%u {self.root}/passwords/%u

@@ -33,7 +33,7 @@ SECRET = "correct horse"
 
 
 class HostileImap:
-    """One account with one inbox; each message behaves or plays its trick whenever its body is asked for."""
+    """One account with an inbox, or with several `folders`; each message behaves or plays its trick whenever its body is asked for."""
 
     def __init__(
         self, messages: Mapping[int, bytes] | None = None, *, tricks: Mapping[int, Trick] | None = None
@@ -41,10 +41,19 @@ class HostileImap:
         self.messages = dict(messages or {})
         self.tricks: dict[int, Trick] = dict(tricks or {})
         self.flags: dict[int, str] = {}
+        self.gmail_ids: dict[bytes, int] = {}
+        """What X-GM-MSGID says of a message, by its bytes; offer X-GM-EXT-1 with it."""
+        self.interruptions = b""
+        """What the server says in the middle of every answer to FETCH, without being asked."""
+        self.uidnext: int | None = None
+        """What it says of UIDNEXT, when that is a lie."""
         self.uidvalidity = 1
         self.capabilities = "IMAP4rev1 AUTH=PLAIN SASL-IR"
         self.greeting = b"* OK ready\r\n"
-        self.listing = b'* LIST (\\HasNoChildren) "/" INBOX\r\n'
+        self.folders: dict[str, dict[int, bytes]] = {}
+        """Folders with their messages; without them there is the inbox, which holds `messages`."""
+        self.listing = b""
+        """What LIST answers; without it all folders."""
         self.answers: dict[str, bytes | Callable[[str], bytes]] = {}
         """Raw answers for whole commands by their first words, `{tag}` standing for the tag; b"" closes."""
         self.commands: list[str] = []
@@ -96,6 +105,21 @@ class HostileImap:
         except OSError:
             return  # the client left, or the test is over
 
+    def _opened(self, command: str) -> bool:
+        """Select a folder, or find it for STATUS; False where there is none of that name."""
+        match = re.match(r'(EXAMINE|STATUS) (?:"((?:[^"\\]|\\.)*)"|(\S+))', command)
+        if not match or not self.folders:
+            return True
+        name = (match[2] or match[3] or "").replace('\\"', '"').replace("\\\\", "\\")
+        self.messages = self.folders.get(name, {})
+        return name in self.folders
+
+    def _list(self) -> bytes:
+        names = list(self.folders) or ["INBOX"]
+        return self.listing or b"".join(
+            b'* LIST (\\HasNoChildren) "/" "%s"\r\n' % name.encode() for name in names
+        )
+
     def _answer(self, connection: socket.socket, tag: str, command: str) -> bool:
         words = command.split()
         scripted = self._scripted(command)
@@ -103,15 +127,20 @@ class HostileImap:
             connection.sendall(scripted.replace(b"{tag}", tag.encode()))
             return scripted != b""
         name = words[1] if words[0] == "UID" else words[0]
+        if not self._opened(command):
+            connection.sendall(f"{tag} NO [NONEXISTENT] there is no such folder\r\n".encode())
+            return True
         if name == "FETCH":
             return self._fetch(connection, tag, command)
         reply = {
             "CAPABILITY": f"* CAPABILITY {self.capabilities}\r\n",
             "LOGOUT": "* BYE see you\r\n",
             "EXAMINE": self._numbers(),
+            "STATUS": f"* STATUS {words[1] if len(words) > 1 else ''} (MESSAGES {len(self.messages)} "
+            f"UIDVALIDITY {self.uidvalidity} UIDNEXT {max(self.messages, default=0) + 1})\r\n",
             "SEARCH": f"* SEARCH {' '.join(map(str, self.messages))}\r\n",
         }.get(name, "")
-        body = self.listing if name == "LIST" else reply.encode()
+        body = self._list() if name == "LIST" else reply.encode()
         connection.sendall(body + f"{tag} OK done\r\n".encode())
         return name != "LOGOUT"
 
@@ -122,7 +151,7 @@ class HostileImap:
         return None
 
     def _numbers(self) -> str:
-        uidnext = max(self.messages, default=0) + 1
+        uidnext = self.uidnext or max(self.messages, default=0) + 1
         return (
             f"* {len(self.messages)} EXISTS\r\n* 0 RECENT\r\n* FLAGS (\\Seen)\r\n"
             f"* OK [UIDVALIDITY {self.uidvalidity}] x\r\n* OK [UIDNEXT {uidnext}] x\r\n"
@@ -135,12 +164,27 @@ class HostileImap:
         if "refuse" in playing:
             connection.sendall(f"{tag} NO [SERVERBUG] message is damaged\r\n".encode())
             return True
+        part = re.search(r"BODY\.PEEK\[\]<(\d+)\.(\d+)>", command)
+        if part and wanted:
+            return self._part(connection, tag, wanted[0], int(part[1]), int(part[2]))
         for number, uid in enumerate(wanted, 1):
+            connection.sendall(self.interruptions)
             trick = self.tricks.get(uid) if with_body else None
             if not self._one(connection, number, uid, trick, with_body):
                 return False
         outcome = "NO Some messages could not be read." if "late" in playing else "OK done"
         connection.sendall(f"{tag} {outcome}\r\n".encode())
+        return True
+
+    def _part(self, connection: socket.socket, tag: str, uid: int, start: int, count: int) -> bool:
+        """A part of a message; one that is to be cut is cut once, at its second part."""
+        piece = self.messages[uid][start : start + count]
+        head = f'* 1 FETCH (UID {uid} FLAGS () INTERNALDATE "01-Jan-2026 00:00:00 +0000" BODY[]<{start}> {{{len(piece)}}}\r\n'
+        if start and self.tricks.get(uid) == "cut":
+            del self.tricks[uid]
+            connection.sendall(head.encode() + piece[: len(piece) // 2])
+            return False
+        connection.sendall(head.encode() + piece + f")\r\n{tag} OK done\r\n".encode())
         return True
 
     def _one(
@@ -149,8 +193,10 @@ class HostileImap:
         """One FETCH reply, honest or not; False ends the connection."""
         body = self.messages[uid]
         head = f"* {number} FETCH (UID {uid} FLAGS ({self.flags.get(uid, '')}) RFC822.SIZE {len(body)}"
+        if body in self.gmail_ids:
+            head += f" X-GM-MSGID {self.gmail_ids[body]}"
         if not with_body:
-            connection.sendall(f"{head})\r\n".encode())
+            connection.sendall(f'{head} INTERNALDATE "01-Jan-2026 00:00:00 +0000")\r\n'.encode())
             return True
         honest = f'{head} INTERNALDATE "01-Jan-2026 00:00:00 +0000" BODY[] '.encode()
         half = body[: len(body) // 2]

@@ -8,7 +8,14 @@ import tracemalloc
 
 import pytest
 
-from postroom.errors import ConnectionDropped, ConnectionFailed, ServerMisbehaved, SignInRefused, SourceError
+from postroom.errors import (
+    ConnectionDropped,
+    ConnectionFailed,
+    ConnectionStalled,
+    ServerMisbehaved,
+    SignInRefused,
+    SourceError,
+)
 from postroom.model import RawMessage, SourceFolder, Unreadable
 from postroom.wire.imap import ImapSource
 from tests.support.hostile_imap import HostileImap, Trick
@@ -93,18 +100,31 @@ def test_a_huge_literal_is_never_allocated():
 # The connection ends or stops
 
 
-@pytest.mark.parametrize(
-    ("trick", "reason"),
-    [
-        ("stall", "no answer for 0.5 seconds"),
-        ("bye", "the server ended the connection: Too much, come back tomorrow"),
-    ],
-)
-def test_a_connection_that_ends_in_a_message_keeps_what_came_before_and_goes_on_next_time(
-    trick: Trick, reason: str
-):
+def test_a_message_at_which_the_server_falls_silent_costs_only_itself_and_gives_what_came_of_it():
+    with HostileImap(MAIL, tricks={10: "stall"}) as server:
+        found = read(server, timeout_seconds=0.5)
+        bad = found.pop(10)
+        assert isinstance(bad, Unreadable)
+        assert bad.reason == "no answer for 0.5 seconds"
+        assert bad.body == MAIL[10][: len(MAIL[10]) // 2]
+        assert {uid: one.body for uid, one in found.items()} == {
+            uid: body for uid, body in MAIL.items() if uid != 10
+        }
+        fetched = [command for command in server.commands if "BODY.PEEK[]" in command]
+        assert len(fetched) == 3  # all, the others without it, and it alone
+
+
+def test_a_server_that_falls_silent_at_every_message_is_given_up():
+    with HostileImap(MAIL, tricks=dict.fromkeys(MAIL, "stall")) as server:
+        with pytest.raises(ConnectionStalled, match=r"fell silent: no answer for 0\.2 seconds"):
+            read(server, timeout_seconds=0.2)
+        assert server.connections < 10
+
+
+def test_a_connection_that_ends_in_a_message_keeps_what_came_before_and_goes_on_next_time():
+    reason = "the server ended the connection: Too much, come back tomorrow"
     with (
-        HostileImap(MAIL, tricks={10: trick}) as server,
+        HostileImap(MAIL, tricks={10: "bye"}) as server,
         source(server, batch_messages=3, timeout_seconds=0.5) as imap,
     ):
         found: list[RawMessage | Unreadable] = []

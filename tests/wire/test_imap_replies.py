@@ -14,10 +14,13 @@ from postroom.wire.imap_replies import (
     flags_of,
     literal_size,
     moment,
+    searched,
     selected,
     sequence_set,
+    sequence_sets,
     status,
     tokens,
+    vanished,
 )
 
 
@@ -105,3 +108,25 @@ def test_what_is_no_date_is_none(raw: bytes):
 
 def test_runs_of_uids_are_written_short():
     assert sequence_set([9, 3, 1, 2, 3, 7]) == b"1:3,7,9"
+
+
+def test_a_long_set_of_uids_is_split_into_lines_that_servers_take():
+    uids = range(1_000_000_001, 1_000_009_001, 3)
+    sets = sequence_sets(uids)
+    assert all(len(each) <= 8000 for each in sets)
+    assert b",".join(sets) == sequence_set(uids)
+    assert sequence_sets(range(1, 100_000)) == [b"1:99999"]
+
+
+def test_a_reply_names_what_the_server_calls_the_message_in_whatever_folder():
+    line = b'* 1 FETCH (UID 7 EMAILID (M6d99ac3275bb4e) BODY[HEADER.FIELDS ("MESSAGE-ID" DATE)] {4}\r\n'
+    one = fetched([line, b"x: y", b")\r\n"])
+    assert one
+    assert (one.object_id, one.header) == ("M6d99ac3275bb4e", b"x: y")
+    gmail = fetched([b"* 1 FETCH (X-GM-MSGID 1278455344230334865 UID 7 BODY[]<5> NIL)\r\n"])
+    assert gmail
+    assert (gmail.object_id, gmail.part) == ("gm:1278455344230334865", None)
+    assert vanished([b"* VANISHED (EARLIER) 41,43:116,118\r\n"]) == [(41, 41), (43, 116), (118, 118)]
+    assert searched([b'* ESEARCH (TAG "P5") UID ALL 4:18,21\r\n']) == [(4, 18), (21, 21)]
+    assert searched([b'* ESEARCH (TAG "P5") UID\r\n']) == []
+    assert searched([b"* SEARCH 2 5 (MODSEQ 917)\r\n"]) == [(2, 2), (5, 5)]

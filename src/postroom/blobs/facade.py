@@ -13,7 +13,7 @@ from postroom.blobs.local import LocalShelf
 from postroom.blobs.objects import ObjectBlobs, Shelf, object_path
 from postroom.blobs.postgres import PostgresBlobs
 from postroom.blobs.s3 import S3Shelf
-from postroom.blobs.store import QUERIES, BlobStore, StoredBlob, stored
+from postroom.blobs.store import QUERIES, BlobStore, StoredBlob, find, stored
 from postroom.errors import BlobDamaged, BlobMissing, BlobStoreUnreachable, SettingError
 from postroom.mime.recipe import Encoder, Places, Recipe
 from postroom.model import Transaction
@@ -49,6 +49,21 @@ class Blobs:
     async def put_many(self, tx: Transaction, contents: Mapping[bytes, bytes]) -> dict[bytes, StoredBlob]:
         """Keep the blobs of a batch of messages, keyed by the SHA-256 that the caller took of them."""
         return await self._home.put_many(tx, contents) if contents else {}
+
+    async def find(self, tx: Transaction, sha256: bytes) -> StoredBlob:
+        """Where a blob is. Raises BlobMissing."""
+        found = await find(tx, [sha256])
+        if not found:
+            raise BlobMissing(sha256=sha256.hex(), storage="blob")
+        return found[sha256]
+
+    async def renew(self, tx: Transaction, sha256: bytes, content: Content) -> None:
+        """Write the bytes of a blob over those that were damaged, where they lie; a blob that is gone is put anew."""
+        known = await find(tx, [sha256])
+        if sha256 not in known:
+            await self.put(tx, sha256, content)
+        else:
+            await self._store_of(tx, known[sha256]).renew(tx, known[sha256], content)
 
     async def read(self, tx: Transaction, sha256: bytes) -> AsyncIterator[bytes]:
         """The bytes, in pieces of at most 1 MB. Raises BlobMissing, or BlobDamaged behind the last piece."""

@@ -78,6 +78,10 @@ class ObjectBlobs:
     async def put_many(self, tx: Transaction, contents: Mapping[bytes, bytes]) -> dict[bytes, StoredBlob]:
         return await self._put_all(tx, contents)
 
+    async def renew(self, tx: Transaction, blob: StoredBlob, content: Content) -> None:
+        await tx.rows(QUERIES.guard)
+        await asyncio.to_thread(self._write, tx.tenant_id, blob.sha256, content)
+
     async def chunks(self, tx: Transaction, blob: StoredBlob, first: bytes | None) -> AsyncIterator[bytes]:
         path = object_path(tx.tenant_id, blob.sha256, blob.codec)
         plain = unpack(blob.codec, self._shelf.read(path))

@@ -45,6 +45,22 @@ class PostgresBlobs:
                 done[sha256] = await self.put(tx, sha256, content)
         return done
 
+    async def renew(self, tx: Transaction, blob: StoredBlob, content: Content) -> None:
+        now = _measured(blob.sha256, content)
+        pieces = iter(Packing(blob.sha256, content))
+        await tx.run(
+            QUERIES.renew_first_piece,
+            sha256=blob.sha256,
+            size_bytes=now.size_bytes,
+            stored_bytes=now.stored_bytes,
+            pieces=now.pieces,
+            codec=now.codec,
+            data=next(pieces),
+        )
+        await tx.run(QUERIES.remove_pieces, sha256=blob.sha256)
+        for number, piece in enumerate(pieces, start=1):
+            await tx.run(QUERIES.add_piece, sha256=blob.sha256, piece=number, data=piece)
+
     async def chunks(self, tx: Transaction, blob: StoredBlob, first: bytes | None) -> AsyncIterator[bytes]:
         packed = first
         for number in range(1, blob.pieces + 1):

@@ -46,6 +46,10 @@ class BlobStore(Protocol):
         """Keep many blobs that the caller has hashed; what the tenant has already is not stored again."""
         ...
 
+    async def renew(self, tx: Transaction, blob: StoredBlob, content: Content) -> None:
+        """Write the bytes of a blob that this store keeps over those that are there."""
+        ...
+
     def chunks(self, tx: Transaction, blob: StoredBlob, first: bytes | None) -> AsyncIterator[bytes]:
         """The plain bytes of a blob that this store keeps, as far as they are there; nobody has checked them.
 

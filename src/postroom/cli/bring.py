@@ -21,7 +21,11 @@ from postroom.cli.frame import (
     store,
     tenant_id,
 )
-from postroom.errors import Partial, UsageError
+from postroom.cli.mailbox import opened
+from postroom.errors import Partial
+
+_FOR_PEOPLE = ("held", "notes", "recognised")
+"""What of a tally is said, not counted."""
 
 
 @app.command("import")
@@ -85,36 +89,22 @@ def sync(
     Example:  postroom sync -t acme -a me@example.com
     """
     tally = run(_sync(tenant, account, accept_empty=accept_empty))
+    for note in tally.notes:
+        say(note[0].upper() + note[1:])
     _tell(tally, as_json=as_json)
     _complain(tally, tally.held)
 
 
 async def _sync(tenant: str, email: str, *, accept_empty: bool) -> Any:
     from postroom.blobs import Blobs
-    from postroom.ops.master_key import master_key
-    from postroom.store import accounts, credentials
+    from postroom.store import accounts
     from postroom.sync.account import AccountSync
-    from postroom.wire.imap import ImapSource
 
     owner = await tenant_id(tenant)
     async with store("email_worker") as db:
         async with db.tenant(owner) as tx:
             account = await accounts.by_email(tx, email)
-            if account.hostname is None or account.credential_id is None:
-                raise UsageError(
-                    reason=f"{email} has no server yet. Give it one: postroom account add --help."
-                )
-            password = await credentials.get_password(tx, account.credential_id, master_key(chosen()))
-        source = ImapSource(
-            host=account.hostname,
-            port=account.port or 993,
-            encryption=account.encryption or "tls",
-            username=account.username or email,
-            password=password,
-            ca_file=chosen().ca_file,
-            ca_pem=account.ca_pem,
-            timeout_seconds=chosen().imap_timeout_seconds,
-        )
+        source = await opened(db, owner, account)
         with progress(email, unit="messages") as show:
             worker = AccountSync(db, Blobs(chosen()), chosen(), owner, account, source)
             try:
@@ -127,7 +117,7 @@ async def _sync(tenant: str, email: str, *, accept_empty: bool) -> Any:
 
 def _tell(tally: Any, *, as_json: bool) -> None:
     if as_json:
-        print_json({name: value for name, value in asdict(tally).items() if name != "held"})
+        print_json({name: value for name, value in asdict(tally).items() if name not in _FOR_PEOPLE})
         return
     parts = [f"{tally.stored:,} stored", f"{tally.already_there:,} already there"]
     parts += [f"{tally.vanished:,} vanished"] * bool(tally.vanished)

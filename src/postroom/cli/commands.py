@@ -21,6 +21,7 @@ from postroom.cli import (
     tenant,
     tenant_life,
     tune,
+    verify,
 )
 from postroom.cli.frame import app
 
@@ -46,4 +47,5 @@ __all__ = [
     "tenant",
     "tenant_life",
     "tune",
+    "verify",
 ]

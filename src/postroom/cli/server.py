@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -11,6 +12,10 @@ import typer
 
 from postroom.cli.frame import JsonOption, app, chosen, print_json, run, say, store
 from postroom.errors import Interrupted, UsageError
+from postroom.model import Account, Ledger
+
+_TOLD_FOR_MS = 7 * 24 * 60 * 60 * 1000
+"""So long `status` tells of a folder that is gone."""
 
 
 @app.command()
@@ -111,18 +116,20 @@ def status(as_json: JsonOption = False) -> None:
 
     console = Console()
     console.print(f"PostgreSQL {found['server']} · schema {found['schema']} · {found['where']}")
-    table = Table(
-        "tenant", "account", "messages", "size", "last sync", "state", box=None, header_style="bold"
-    )
+    counted = ("messages", "stored", "pending", "quarantined", "gone")
+    columns = ("tenant", "account", *counted, "size", "last sync", "state")
+    table = Table(box=None, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in (*counted, "size") else "left")
     for row in found["accounts"]:
-        synced = _ago(row["last_sync_at"])
         table.add_row(
             row["tenant"],
             row["account"],
-            f"{row['messages']:,}",
+            *(f"{row[name]:,}" for name in counted),
             readable_size(row["size_bytes"]),
-            synced,
+            _ago(row["last_sync_at"]),
             row["state"],
+            style=None if row["state"] in ("ok", "syncing") else "yellow",
         )
     console.print(table if found["accounts"] else "No accounts yet: postroom tenant create acme")
     for trouble in found["quarantine"]:
@@ -131,7 +138,7 @@ def status(as_json: JsonOption = False) -> None:
 
 async def _status() -> dict[str, Any]:
     from postroom.ops.provision import open_site
-    from postroom.store import accounts, messages, quarantine, system
+    from postroom.store import accounts, folders, messages, quarantine, system
     from postroom.store.migrate import schema_version
 
     site = open_site(chosen(), tell=say)
@@ -147,15 +154,22 @@ async def _status() -> dict[str, Any]:
                 troubles += await quarantine.open_troubles(tx)
                 for account in await accounts.all_accounts(tx):
                     count, size = await messages.count_of(tx, account.id)
-                    state = "syncing" if account.is_syncing else account.last_error or "ok"
+                    ledger = await folders.ledger(tx, account.id)
                     rows.append(
                         {
                             "tenant": tenant.name,
                             "account": account.email_address,
                             "messages": count,
+                            "stored": sum(each.stored for each in ledger),
+                            "purged": sum(each.purged for each in ledger),
+                            "pending": sum(each.pending for each in ledger),
+                            "quarantined": sum(each.quarantined for each in ledger),
+                            "gone": sum(each.gone for each in ledger),
                             "size_bytes": size,
                             "last_sync_at": account.last_sync_at,
-                            "state": state,
+                            "state": "syncing"
+                            if account.is_syncing
+                            else account.last_error or _of_ledger(ledger, tenant.name, account) or "ok",
                         }
                     )
     return {
@@ -165,6 +179,24 @@ async def _status() -> dict[str, Any]:
         "accounts": rows,
         "quarantine": troubles,
     }
+
+
+def _of_ledger(ledger: Sequence[Ledger], tenant: str, account: Account) -> str | None:
+    """What the account of every UID has to tell, in one sentence."""
+    unaccounted = [each for each in ledger if each.unaccounted]
+    if unaccounted:
+        where = ", ".join(each.name for each in unaccounted[:3]) + (", …" if len(unaccounted) > 3 else "")
+        return (
+            f"{where} is not what the server listed: postroom verify -t {tenant} -a {account.email_address}"
+        )
+    told_until = time.time() * 1000 - _TOLD_FOR_MS
+    gone = [each for each in ledger if each.deleted_at is not None and each.deleted_at > told_until]
+    if gone:
+        return "; ".join(
+            f"folder {each.name} gone from the server since {_ago(each.deleted_at)}, {each.gone:,} messages"
+            for each in gone[-3:]
+        )
+    return None
 
 
 def _ago(at_ms: int | None) -> str:

@@ -81,6 +81,8 @@ create index idx_email_placements_unread on email_placements (tenant_id, folder_
 -- placements.vanished: what a server let go, and when.
 create index idx_email_placements_vanished on email_placements (tenant_id, folder_id, vanished_at)
   where vanished_at is not null;
+-- placements.by_object: the message that a server means by its id for it, in whatever folder.
+create index idx_email_placements_object on email_placements (tenant_id, object_id) where object_id is not null;
 -- addresses.correspondence: everything from and to an address.
 create index idx_email_addresses_address on email_addresses (tenant_id, address, role);
 -- addresses.of_domain: who of a company wrote.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
 from postroom.ids import new_id, now_ms
-from postroom.model import AccountId, Folder, FolderId, FolderState, SourceFolder
+from postroom.model import AccountId, Folder, FolderId, FolderState, Ledger, SourceFolder
 from postroom.sql import queries
 from postroom.store.database import TenantTx
 
@@ -36,17 +36,83 @@ async def ensure(tx: TenantTx, account_id: AccountId, wanted: Sequence[SourceFol
     return {row["name"]: _folder(row) for row in rows}
 
 
-async def set_state(tx: TenantTx, folder_id: FolderId, state: FolderState, *, sync_token: str) -> None:
-    """Remember what the server said when we agreed with it: the cursor of the next sync."""
+async def set_pending(
+    tx: TenantTx, folder_id: FolderId, *, uidvalidity: int, listed_count: int | None, uids: Iterable[int]
+) -> None:
+    """Write down what is about to be fetched: a run that ends in the middle leaves it as pending."""
+    await tx.run(
+        QUERIES.set_pending,
+        folder_id=folder_id,
+        uidvalidity=uidvalidity,
+        listed_count=listed_count,
+        pending=multirange(uids),
+        at=now_ms(),
+    )
+
+
+async def pending(tx: TenantTx, folder_id: FolderId) -> list[range]:
+    """What was about to be fetched when the last look began, also what has come since."""
+    rows = await tx.rows(QUERIES.pending, folder_id=folder_id)
+    return [range(row["first"], row["behind"]) for row in rows]
+
+
+async def rename(tx: TenantTx, folder_id: FolderId, now: SourceFolder) -> None:
+    """The same folder under another name."""
+    await tx.run(
+        QUERIES.rename,
+        folder_id=folder_id,
+        name=now.name,
+        wire_name=now.wire_name,
+        type=now.type,
+        at=now_ms(),
+    )
+
+
+async def let_go(tx: TenantTx, folder_id: FolderId) -> None:
+    """The server no longer has it."""
+    await tx.run(QUERIES.let_go, folder_id=folder_id, at=now_ms())
+
+
+async def ledger(tx: TenantTx, account_id: AccountId) -> list[Ledger]:
+    """The account of every UID, folder by folder, those that the server let go at the end."""
+    return [_ledger(row) for row in await tx.rows(QUERIES.ledger, account_id=account_id)]
+
+
+async def set_state(
+    tx: TenantTx, folder_id: FolderId, state: FolderState, *, sync_token: str, listed_count: int | None = None
+) -> None:
+    """Remember what the server said when we agreed with it: the cursor of the next sync, and nothing pending."""
     await tx.run(
         QUERIES.set_state,
         folder_id=folder_id,
         uidvalidity=state.uidvalidity,
         uidnext=state.uidnext,
         highestmodseq=state.highestmodseq,
+        mailbox_id=state.mailbox_id,
+        listed_count=state.exists if listed_count is None else listed_count,
         sync_token=sync_token,
         at=now_ms(),
     )
+
+
+async def recount(tx: TenantTx, account_id: AccountId) -> None:
+    """Count anew what lies in the folders, where rows were changed behind the program's back."""
+    await tx.rows(QUERIES.recount, account_id=account_id)
+
+
+def multirange(uids: Iterable[int]) -> str:
+    """UIDs as an int8multirange, runs written as ranges: `{[1,151),[160,161)}`."""
+    runs: list[list[int]] = []
+    for uid in sorted(set(uids)):
+        if runs and runs[-1][1] == uid:
+            runs[-1][1] = uid + 1
+        else:
+            runs.append([uid, uid + 1])
+    return "{" + ",".join(f"[{first},{behind})" for first, behind in runs) + "}"
+
+
+def _ledger(row: dict[str, Any]) -> Ledger:
+    return Ledger(**{each.name: row[each.name] for each in fields(Ledger)})
 
 
 def _folder(row: dict[str, Any]) -> Folder:

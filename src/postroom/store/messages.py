@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -98,12 +98,36 @@ async def insert(tx: TenantTx, account_id: AccountId, new: Sequence[NewMessage])
 
 async def insert_addresses(tx: TenantTx, account_id: AccountId, new: Sequence[NewMessage]) -> None:
     """Store who wrote them, and to whom. The messages are there already."""
-    rows = [
-        (message.id, role, position, address.name or None, address.address.lower(), _domain(address.address))
-        for message in new
-        for role, addresses in _roles(message.parsed)
+    await _insert_addresses(
+        tx, account_id, [row for message in new for row in _address_rows(message.id, message.parsed)]
+    )
+
+
+async def add_addresses(
+    tx: TenantTx,
+    account_id: AccountId,
+    message_id: MessageId,
+    parsed: ParsedMessage,
+    *,
+    there: Container[tuple[str, int]],
+) -> None:
+    """Those that are missing: all but what stands `there`, by role and position."""
+    rows = _address_rows(message_id, parsed)
+    await _insert_addresses(tx, account_id, [row for row in rows if (row[1], row[2]) not in there])
+
+
+_AddressRow = tuple[MessageId, str, int, str | None, str, str | None]
+
+
+def _address_rows(message_id: MessageId, parsed: ParsedMessage) -> list[_AddressRow]:
+    return [
+        (message_id, role, position, address.name or None, address.address.lower(), _domain(address.address))
+        for role, addresses in _roles(parsed)
         for position, address in enumerate(addresses)
     ]
+
+
+async def _insert_addresses(tx: TenantTx, account_id: AccountId, rows: Sequence[_AddressRow]) -> None:
     if rows:
         message_ids, roles, positions, names, addresses, domains = zip(*rows, strict=True)
         await tx.run(
@@ -140,6 +164,16 @@ async def addresses_of(tx: TenantTx, message_id: MessageId) -> dict[str, list[di
     for row in await tx.rows(QUERIES.addresses_of, message_id=message_id):
         found[row["role"]].append({"name": row["name"], "address": row["address"]})
     return found
+
+
+async def any_of(tx: TenantTx, account_id: AccountId) -> bool:
+    """Whether the account has any mail."""
+    return (await tx.rows(QUERIES.any_of, account_id=account_id))[0]["has_mail"]
+
+
+async def look_alikes(tx: TenantTx, account_id: AccountId, keys: Iterable[str]) -> list[dict[str, Any]]:
+    """Messages with these Message-IDs: id, message_id, date_header, size_bytes, and an internal_date."""
+    return await tx.rows(QUERIES.look_alikes, account_id=account_id, keys=list(keys))
 
 
 async def to_export(tx: TenantTx, account_id: AccountId, *, page: int = 500) -> AsyncIterator[dict[str, Any]]:

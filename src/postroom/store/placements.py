@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from postroom.ids import now_ms
-from postroom.model import FolderId, MessageId
+from postroom.model import AccountId, FolderId, MessageId
 from postroom.sql import queries
 from postroom.store import threads
 from postroom.store.arrays import array_literal
@@ -25,6 +25,7 @@ class Placement:
     flags: frozenset[str]
     keywords: frozenset[str] = frozenset()
     internal_date: int | None = None
+    object_id: str | None = None
 
 
 async def insert(tx: TenantTx, placements: Sequence[Placement]) -> list[MessageId]:
@@ -40,6 +41,7 @@ async def insert(tx: TenantTx, placements: Sequence[Placement]) -> list[MessageI
         flags=[array_literal(sorted(each.flags)) for each in placements],
         keywords=[array_literal(sorted(each.keywords)) for each in placements],
         internal_dates=[each.internal_date for each in placements],
+        object_ids=[each.object_id for each in placements],
         at=now_ms(),
     )
     return [MessageId(row["message_id"]) for row in rows]
@@ -54,6 +56,41 @@ async def living(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> dict[in
 async def of_message(tx: TenantTx, message_id: MessageId) -> list[dict[str, Any]]:
     """Where a message lies: name of the folder, uid, flags, keywords."""
     return await tx.rows(QUERIES.of_message, message_id=message_id)
+
+
+async def by_object(
+    tx: TenantTx, account_id: AccountId, object_ids: Iterable[str]
+) -> dict[str, tuple[MessageId, int]]:
+    """Id of the server's to message and size, for those that the account has."""
+    rows = await tx.rows(QUERIES.by_object, account_id=account_id, object_ids=list(object_ids))
+    return {row["object_id"]: (MessageId(row["message_id"]), row["size_bytes"]) for row in rows}
+
+
+async def ever(tx: TenantTx, folder_id: FolderId, uidvalidity: int, uids: Iterable[int]) -> set[int]:
+    """Which of these UIDs were ever stored."""
+    rows = await tx.rows(QUERIES.ever, folder_id=folder_id, uidvalidity=uidvalidity, uids=list(uids))
+    return {row["uid"] for row in rows}
+
+
+async def purged(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> set[int]:
+    """What was purged here, and is still on the server."""
+    return {row["uid"] for row in await tx.rows(QUERIES.purged, folder_id=folder_id, uidvalidity=uidvalidity)}
+
+
+async def count_listed(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> int:
+    """How many messages the server must have in the folder, by what we know of it."""
+    rows = await tx.rows(QUERIES.count_listed, folder_id=folder_id, uidvalidity=uidvalidity)
+    return rows[0]["listed"]
+
+
+async def marks(
+    tx: TenantTx, folder_id: FolderId, uidvalidity: int, uids: Iterable[int]
+) -> dict[int, tuple[MessageId, int | None, int]]:
+    """Message, internal date and size of these UIDs."""
+    rows = await tx.rows(QUERIES.marks, folder_id=folder_id, uidvalidity=uidvalidity, uids=list(uids))
+    return {
+        row["uid"]: (MessageId(row["message_id"]), row["internal_date"], row["size_bytes"]) for row in rows
+    }
 
 
 async def placed(
@@ -80,6 +117,14 @@ async def forget(tx: TenantTx, folder_id: FolderId, uidvalidity: int, uids: Iter
 async def forget_generation(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> list[MessageId]:
     """The server renumbered the folder: what has another UIDVALIDITY than this is void."""
     rows = await tx.rows(QUERIES.forget_generation, folder_id=folder_id, uidvalidity=uidvalidity, at=now_ms())
+    await tx.run(QUERIES.forget_purged_otherwise, folder_id=folder_id, uidvalidity=uidvalidity)
+    return [MessageId(row["message_id"]) for row in rows]
+
+
+async def forget_folder(tx: TenantTx, folder_id: FolderId) -> list[MessageId]:
+    """The server no longer has the folder. The messages that lay in it."""
+    rows = await tx.rows(QUERIES.forget_folder, folder_id=folder_id, at=now_ms())
+    await tx.run(QUERIES.forget_purged_otherwise, folder_id=folder_id, uidvalidity=None)
     return [MessageId(row["message_id"]) for row in rows]
 
 

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
 
 from postroom.blobs import Blobs
 from postroom.model import Account, Folder, FolderState, SourceFolder, TenantId
 from postroom.settings import Settings
-from postroom.store import accounts, changes, folders, placements, quarantine
+from postroom.store import accounts, folders, placements
 from postroom.store.database import Database
-from postroom.sync import statistics
 from postroom.sync.aside import aside
-from postroom.sync.batches import Batch, batches
+from postroom.sync.folder import FolderSync, Report, has_mail
 from postroom.sync.heartbeat import heartbeat
-from postroom.sync.ingest import Arrival, Tally, ingest
-from postroom.sync.plan import Fetch, Forget, Hold, Reflag, Restart, plan
+from postroom.sync.ingest import Tally
+from postroom.sync.listing import Listing
 from postroom.wire.imap import ImapSource
-
-Report = Callable[[str, int, int], None]
-"""Told (folder, messages done, messages to do) after every batch."""
-_UIDS_AT_ONCE = 5000
 
 
 class AccountSync:
@@ -43,19 +36,32 @@ class AccountSync:
         self._tenant_id = tenant_id
         self._account = account
         self._source = source
-        self._batches = 0
 
-    async def run(self, *, accept_empty: bool = False, report: Report = lambda *_: None) -> Tally:
-        """Compare and mend every folder. Raises SourceError where the server cannot be gone on with."""
+    async def run(
+        self,
+        *,
+        accept_empty: bool = False,
+        looks_at_all: bool = False,
+        report: Report = lambda *_: None,
+    ) -> Tally:
+        """Compare and mend every folder; with `looks_at_all` also where the server's numbers say that nothing
+        changed. Raises SourceError where the server cannot be gone on with."""
         began = time.monotonic()
         tally = Tally()
         problem: str | None = accounts.INTERRUPTED
         try:
             async with heartbeat(self._db, self._tenant_id, self._account.id):
-                for listed, folder, remote in await self._looked_at():
-                    tally.add(
-                        await self._folder(listed, folder, remote, accept_empty=accept_empty, report=report)
-                    )
+                worker = await self._worker()
+                for listed, folder, numbers in await self._looked_at(tally, accept_empty=accept_empty):
+                    if looks_at_all or numbers is None or not await self._agrees(folder, numbers):
+                        done = await worker.bring_up(
+                            listed,
+                            folder,
+                            accept_empty=accept_empty,
+                            report=report,
+                            looks_at_all=looks_at_all,
+                        )
+                        tally.add(done)
             problem = "; ".join(tally.held) or None
         except Exception as error:
             problem = str(error)
@@ -66,121 +72,45 @@ class AccountSync:
         tally.seconds = time.monotonic() - began
         return tally
 
-    async def _looked_at(self) -> list[tuple[SourceFolder, Folder, FolderState | None]]:
+    async def _worker(self) -> FolderSync:
+        async with self._db.tenant(self._tenant_id) as tx:
+            had_mail = await has_mail(tx, self._account)
+        return FolderSync(
+            self._db,
+            self._blobs,
+            self._settings,
+            self._tenant_id,
+            self._account,
+            self._source,
+            had_mail=had_mail,
+        )
+
+    async def _looked_at(
+        self, tally: Tally, *, accept_empty: bool
+    ) -> list[tuple[SourceFolder, Folder, FolderState | None]]:
         """The folders of the server with ours, and their numbers where one question gives them all."""
-        listed = await aside(self._source.folders)
+        listed = list(await aside(self._source.folders))
         numbers = await aside(self._source.states)
+        listing = Listing(self._db, self._tenant_id, self._account, self._source)
+        followed = await listing.follow(listed, numbers, accept_empty=accept_empty)
+        tally.vanished += followed.vanished
+        tally.held += followed.held
+        tally.notes += followed.notes
+        listed += followed.still_there
         async with self._db.tenant(self._tenant_id) as tx:
             ours = await folders.ensure(tx, self._account.id, listed)
         return [(each, ours[each.name], numbers.get(each.wire_name)) for each in listed if each.is_selectable]
 
-    async def _folder(
-        self,
-        listed: SourceFolder,
-        folder: Folder,
-        numbers: FolderState | None,
-        *,
-        accept_empty: bool,
-        report: Report,
-    ) -> Tally:
-        if numbers is not None and _agrees(folder, numbers):
-            return Tally()
-        local = await self._local(folder)
-        known = local if folder.highestmodseq is not None else None
-        remote = await aside(partial(self._source.state, listed, known))
-        tally = Tally()
-        for action in plan(local, remote, accept_empty=accept_empty):
-            match action:
-                case Hold(reason=reason):
-                    tally.held.append(
-                        f"{folder.name} was left as it is: {reason}; if that is right, sync with --accept-empty"
-                    )
-                    return tally
-                case Reflag(words=words):
-                    tally.reflagged += await self._reflag(folder, remote, words)
-                case Forget(uids=uids):
-                    tally.vanished += await self._forget(folder, remote, uids)
-                case Fetch(uids=uids):
-                    tally.add(await self._fetch(listed, folder, remote, uids, report))
-                case Restart():
-                    pass  # everything is matched anew first; the old numbering goes at the end
-        async with self._db.tenant(self._tenant_id) as tx:
-            modseq = await changes.next_modseq(tx, self._account.id)
-            void = await placements.forget_generation(tx, folder.id, remote.uidvalidity or 0)
-            alive, gone = await placements.settle(tx, void)
-            await changes.append(tx, self._account.id, modseq, "updated", "message", alive)
-            await changes.append(tx, self._account.id, modseq, "deleted", "message", gone)
-            tally.vanished += len(gone)
-            token = f"{remote.uidvalidity}:{remote.uidnext}:{remote.highestmodseq}"
-            await folders.set_state(tx, folder.id, remote, sync_token=token)
-        return tally
-
-    async def _local(self, folder: Folder) -> FolderState:
-        async with self._db.tenant(self._tenant_id) as tx:
-            uids = await placements.living(tx, folder.id, folder.uidvalidity or 0)
-            if not uids and folder.uidvalidity is None:
-                return FolderState(uidvalidity=None)
-        return FolderState(
-            uidvalidity=folder.uidvalidity,
-            uidnext=folder.uidnext,
-            highestmodseq=folder.highestmodseq,
-            exists=len(uids),
-            uids=uids,
-        )
-
-    async def _fetch(
-        self, listed: SourceFolder, folder: Folder, remote: FolderState, uids: tuple[int, ...], report: Report
-    ) -> Tally:
-        uidvalidity = remote.uidvalidity or 0
-        async with self._db.tenant(self._tenant_id) as tx:
-            there = await placements.living(tx, folder.id, uidvalidity)
-        wanted = [uid for uid in uids if uid not in there]  # an earlier run brought in a part of them
-        tally, done = Tally(), 0
-        messages = self._source.messages(listed, wanted)
-        async for batch in batches(
-            messages, max_messages=self._settings.batch_messages, max_bytes=self._settings.batch_bytes
+    async def _agrees(self, folder: Folder, numbers: FolderState) -> bool:
+        """Whether the server's numbers are those of the last agreement: nothing to do, nothing to load."""
+        if numbers.highestmodseq is None or (folder.uidvalidity, folder.uidnext, folder.highestmodseq) != (
+            numbers.uidvalidity,
+            numbers.uidnext,
+            numbers.highestmodseq,
         ):
-            tally.add(await self._keep(folder, uidvalidity, batch))
-            self._batches += 1
-            await statistics.refresh(self._db, self._batches)
-            done += len(batch.prepared) + len(batch.unreadable)
-            report(folder.name, done, len(wanted))
-        return tally
-
-    async def _keep(self, folder: Folder, uidvalidity: int, batch: Batch) -> Tally:
-        arrivals = [
-            Arrival(prepared=each, places=((folder, uidvalidity, each.raw.uid),)) for each in batch.prepared
-        ]
+            return False
+        if folder.total_count == numbers.exists:
+            return True
+        # What was removed or purged here is no longer counted, and still on the server.
         async with self._db.tenant(self._tenant_id) as tx:
-            tally = await ingest(tx, self._blobs, self._account, arrivals, {folder.name: batch.unreadable})
-            await quarantine.resolve(
-                tx, self._account.id, folder.name, [each.raw.where for each in batch.prepared]
-            )
-        return tally
-
-    async def _reflag(self, folder: Folder, remote: FolderState, words: Mapping[int, frozenset[str]]) -> int:
-        async with self._db.tenant(self._tenant_id) as tx:
-            modseq = await changes.next_modseq(tx, self._account.id)
-            touched = await placements.reflag(tx, folder.id, remote.uidvalidity or 0, words)
-            await placements.settle(tx, touched)
-            await changes.append(tx, self._account.id, modseq, "updated", "message", touched)
-        return len(touched)
-
-    async def _forget(self, folder: Folder, remote: FolderState, uids: tuple[int, ...]) -> int:
-        async with self._db.tenant(self._tenant_id) as tx:
-            modseq = await changes.next_modseq(tx, self._account.id)
-            touched = await placements.forget(tx, folder.id, remote.uidvalidity or 0, uids)
-            alive, gone = await placements.settle(tx, touched)
-            await changes.append(tx, self._account.id, modseq, "updated", "message", alive)
-            await changes.append(tx, self._account.id, modseq, "deleted", "message", gone)
-        return len(touched)
-
-
-def _agrees(folder: Folder, numbers: FolderState) -> bool:
-    """Whether the server's numbers are those of the last agreement: nothing to do, nothing to load."""
-    return (
-        numbers.highestmodseq is not None
-        and folder.total_count == numbers.exists
-        and (folder.uidvalidity, folder.uidnext, folder.highestmodseq)
-        == (numbers.uidvalidity, numbers.uidnext, numbers.highestmodseq)
-    )
+            return numbers.exists == await placements.count_listed(tx, folder.id, folder.uidvalidity or 0)

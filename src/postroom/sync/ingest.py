@@ -32,8 +32,12 @@ class Tally:
     vanished: int = 0
     reflagged: int = 0
     seconds: float = 0.0
+    recognised: int = 0
+    """Of those already there: what was known again without fetching it."""
     held: list[str] = field(default_factory=list)
     """Folders that would have lost everything, and why they did not."""
+    notes: list[str] = field(default_factory=list)
+    """What else a person should know: folders that were renamed or are gone."""
 
     def add(self, other: Tally) -> None:
         self.stored += other.stored
@@ -41,7 +45,9 @@ class Tally:
         self.quarantined += other.quarantined
         self.vanished += other.vanished
         self.reflagged += other.reflagged
+        self.recognised += other.recognised
         self.held += other.held
+        self.notes += other.notes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +65,10 @@ async def ingest(
     account: Account,
     arrivals: Sequence[Arrival],
     unreadable: Mapping[str, Sequence[Unreadable]],
+    *,
+    uidvalidity: int | None = None,
 ) -> Tally:
-    """Store what is new, place what is known, keep what is in trouble."""
+    """Store what is new, place what is known, keep what is in trouble: under its UID where a server numbers it."""
     modseq = await changes.next_modseq(tx, account.id)
     known = await messages.known(tx, account.id, [each.prepared.content_hash for each in arrivals])
     new: dict[bytes, tuple[MessageId, Arrival]] = {}
@@ -76,7 +84,7 @@ async def ingest(
     if replaced:
         alive, _ = await placements.settle(tx, replaced)
         await changes.append(tx, account.id, modseq, "updated", "message", alive)
-    quarantined = await _keep_troubles(tx, blobs, account, unreadable)
+    quarantined = await _keep_troubles(tx, blobs, account, unreadable, uidvalidity)
     return Tally(stored=len(new), already_there=len(arrivals) - len(new), quarantined=quarantined)
 
 
@@ -209,6 +217,7 @@ def _placement(
         flags=raw.flags - {"\\Recent"},
         keywords=raw.keywords,
         internal_date=_ms(raw.internal_date) if raw.internal_date else None,
+        object_id=raw.object_id,
     )
 
 
@@ -227,7 +236,11 @@ async def _keys(tx: TenantTx, account: Account, prepared: Sequence[Prepared]) ->
 
 
 async def _keep_troubles(
-    tx: TenantTx, blobs: Blobs, account: Account, unreadable: Mapping[str, Sequence[Unreadable]]
+    tx: TenantTx,
+    blobs: Blobs,
+    account: Account,
+    unreadable: Mapping[str, Sequence[Unreadable]],
+    uidvalidity: int | None,
 ) -> int:
     troubles = []
     for folder_name, several in unreadable.items():
@@ -236,7 +249,12 @@ async def _keep_troubles(
             if raw_blob is not None and each.body is not None:
                 await blobs.put(tx, raw_blob, each.body)
             trouble = quarantine.Trouble(
-                folder_name=folder_name, origin=each.where, reason=each.reason, raw_blob=raw_blob
+                folder_name=folder_name,
+                origin=each.where,
+                reason=each.reason,
+                raw_blob=raw_blob,
+                uidvalidity=uidvalidity,
+                uid=None if uidvalidity is None else each.uid,
             )
             troubles.append(trouble)
     await quarantine.report(tx, account.id, troubles)

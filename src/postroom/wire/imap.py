@@ -9,14 +9,16 @@ from types import TracebackType
 from typing import Self
 
 from postroom.errors import ServerMisbehaved, SourceError
-from postroom.model import Encryption, FolderState, RawMessage, SourceFolder, Unreadable
-from postroom.wire import imap_login
+from postroom.model import Encryption, FolderState, RawMessage, Sighting, SourceFolder, Unreadable
+from postroom.wire import imap_login, imap_look
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_fetch import BodyReader
 from postroom.wire.imap_names import command, folders_of, quoted, to_wire
-from postroom.wire.imap_replies import LARGEST_UID, Reply, flags_of, listed, searched, selected, statuses
+from postroom.wire.imap_replies import listed, selected, statuses
 
 _TRIES = 3
+_UNDECIDED = (b"UNAVAILABLE", b"INUSE", b"SERVERBUG", b"LIMIT", b"NOPERM", b"AUTHORIZATIONFAILED", b"EXPIRED")
+"""Response codes (RFC 5530 3) that say nothing about whether a folder is there."""
 
 
 class ImapSource:
@@ -39,6 +41,8 @@ class ImapSource:
         timeout_seconds: float = 60.0,
         batch_messages: int = 150,
         batch_bytes: int = 16 * 2**20,
+        whole_bytes: int = 150 * 2**20,
+        compresses: bool | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._encryption: Encryption = encryption
@@ -46,6 +50,8 @@ class ImapSource:
         self._ca_file, self._ca_pem = ca_file, ca_pem
         self._timeout_seconds = timeout_seconds
         self._batch_messages, self._batch_bytes = batch_messages, batch_bytes
+        self._whole_bytes = whole_bytes
+        self._compresses = compresses
         self._link: ImapConnection | None = None
         self._selected: str | None = None
         self._uidvalidities: dict[str, int | None] = {}
@@ -87,30 +93,63 @@ class ImapSource:
         link = self._connection()
         if not {"LIST-STATUS", "CONDSTORE"} <= link.capabilities:
             return {}
-        items = b"(MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)"
         try:
-            found = link.ask(b'LIST "" "*" RETURN (STATUS ' + items + b")", parse=statuses)
+            found = link.ask(b'LIST "" "*" RETURN (STATUS ' + _status_items(link) + b")", parse=statuses)
         except CommandRefused:
             return {}
         return {name.decode("latin-1"): _numbers(link, values) for name, values in found}
 
+    def numbers(self, wire_name: str) -> FolderState | None:
+        """The numbers of one folder without opening it; None where there is no such folder.
+
+        Raises SourceError where the server can neither give them nor say that it is not there.
+        """
+        link = self._connection()
+        try:
+            found = link.ask(
+                *command(b"STATUS", quoted(to_wire(wire_name)), _status_items(link)), parse=statuses
+            )
+        except CommandRefused as refusal:
+            if refusal.word == b"BAD" or refusal.code.upper().startswith(_UNDECIDED):
+                raise SourceError(where=f"{wire_name} on {self._host}", reason=refusal.text) from refusal
+            return None
+        return _numbers(link, found[0][1]) if found else FolderState(uidvalidity=None)
+
     def state(self, folder: SourceFolder, known: FolderState | None = None) -> FolderState:
-        """What the folder holds now: all UIDs with flags, or none where nothing changed since `known`."""
-        now, uids = self._examine(folder), {}
+        """What the folder holds now: all UIDs with flags, or none where nothing changed since `known`.
+
+        Where the server keeps count of changes (CONDSTORE, QRESYNC) only those since `known` are asked for.
+        """
+        now = self._examine(folder)
         self._uidvalidities[folder.wire_name] = now.uidvalidity
         if known is not None and self._is_unchanged(known, now):
             return now
-        for _ in range(_TRIES):
-            uids = self._scan(folder, now)
-            if len(uids) >= (now.exists or 0):
-                return replace(now, uids=uids)
-            now = self._same(folder)  # something vanished meanwhile, or the server passes messages over
-        return replace(now, uids=self._passed_over(folder, now) | uids)
+        try:
+            return replace(now, uids=self._uids(folder, now, known))
+        except CommandRefused as refusal:
+            raise self._refused(folder, "the server does not say what it holds", refusal) from refusal
+
+    @property
+    def knows_messages(self) -> bool:
+        """Whether the server has an id for a message that is the same in all folders."""
+        return bool(imap_look.identity(self._connection()))
+
+    def sightings(
+        self, folder: SourceFolder, uids: Sequence[int], *, headers: bool = False
+    ) -> dict[int, Sighting]:
+        """What can be told of these messages without their bodies; with `headers` also Message-ID and Date."""
+        return imap_look.sightings(self._opened(folder), uids, headers=headers)
 
     def messages(
-        self, folder: SourceFolder, uids: Sequence[int] | None = None
+        self,
+        folder: SourceFolder,
+        uids: Sequence[int] | None = None,
+        sizes: Mapping[int, int] | None = None,
     ) -> Iterator[RawMessage | Unreadable]:
-        """The messages with these UIDs in this order, or all; UIDs that vanished meanwhile are left out."""
+        """The messages with these UIDs in this order, or all; UIDs that vanished meanwhile are left out.
+
+        `sizes` are those that are known already; without them they are asked for.
+        """
         if not folder.is_selectable:
             return  # RFC 9051 7.3.1: a level of the hierarchy, without messages of its own
         wanted = list(self.state(folder).uids if uids is None else uids)
@@ -119,6 +158,9 @@ class ImapSource:
             where=f"{self._host} {folder.name}",
             batch_messages=self._batch_messages,
             batch_bytes=self._batch_bytes,
+            whole_bytes=self._whole_bytes,
+            sizes=sizes,
+            identity=imap_look.identity(self._connection()),
         )
         yield from reader.read(wanted)
 
@@ -135,6 +177,7 @@ class ImapSource:
             timeout_seconds=self._timeout_seconds,
         )
         imap_login.sign_in(self._link, username=self._username, password=self._password)
+        imap_login.introduce(self._link, compresses=self._compresses)
         return self._link
 
     def _opened(self, folder: SourceFolder) -> ImapConnection:
@@ -170,32 +213,18 @@ class ImapSource:
     def _is_unchanged(self, known: FolderState, now: FolderState) -> bool:
         return proves_unchanged(known, now, counts_deletions="QRESYNC" in self._connection().capabilities)
 
-    def _scan(self, folder: SourceFolder, now: FolderState) -> dict[int, frozenset[str] | None]:
-        """All UIDs below UIDNEXT with their flags: what came later belongs to the next look."""
-        found: dict[int, frozenset[str] | None] = {}
-        if now.exists == 0 or now.uidnext == 1:
-            return found
-        last = now.uidnext - 1 if now.uidnext else LARGEST_UID
-
-        def take(reply: Reply) -> None:
-            one = flags_of(reply)
-            if one and one[0] <= last:
-                found[one[0]] = one[1]
-
-        try:
-            self._connection().run(b"UID FETCH 1:%d (FLAGS)" % last, each=take)
-        except CommandRefused as refusal:
-            raise self._refused(folder, "the server gives no flags", refusal) from refusal
-        return found
-
-    def _passed_over(self, folder: SourceFolder, now: FolderState) -> dict[int, frozenset[str] | None]:
-        """The UIDs that a search finds: some servers leave messages they cannot open out of FETCH."""
-        last = now.uidnext - 1 if now.uidnext else LARGEST_UID
-        try:
-            found = self._connection().ask(b"UID SEARCH UID 1:%d" % last, parse=searched)
-        except CommandRefused as refusal:
-            raise self._refused(folder, "the server does not search", refusal) from refusal
-        return {uid: None for uids in found for uid in uids}
+    def _uids(
+        self, folder: SourceFolder, now: FolderState, known: FolderState | None
+    ) -> Mapping[int, frozenset[str] | None]:
+        link = self._connection()
+        if known and known.uidvalidity == now.uidvalidity and known.highestmodseq and now.highestmodseq:
+            return imap_look.since(link, now, known)
+        for _ in range(_TRIES):
+            uids = imap_look.everything(link, now)
+            if len(uids) >= (now.exists or 0):
+                return uids
+            now = self._same(folder)  # something vanished meanwhile, or the server passes messages over
+        return dict.fromkeys(imap_look.all_uids(link)) | imap_look.everything(link, now)
 
     def _refused(self, folder: SourceFolder, what: str, refusal: CommandRefused) -> SourceError:
         return SourceError(where=f"{folder.name} on {self._host}", reason=f"{what} ({refusal.text})")
@@ -214,12 +243,24 @@ def proves_unchanged(known: FolderState, now: FolderState, *, counts_deletions: 
     return same_count and numbers == (now.uidvalidity, now.uidnext, now.highestmodseq)
 
 
-def _numbers(link: ImapConnection, found: Mapping[bytes, int | None]) -> FolderState:
+def _status_items(link: ImapConnection) -> bytes:
+    more = b" HIGHESTMODSEQ" * ("CONDSTORE" in link.capabilities)
+    more += b" MAILBOXID" * ("OBJECTID" in link.capabilities)
+    return b"(MESSAGES UIDNEXT UIDVALIDITY" + more + b")"
+
+
+def _numbers(link: ImapConnection, found: Mapping[bytes, int | str | None]) -> FolderState:
     """What EXAMINE or STATUS said; HIGHESTMODSEQ counts only where CONDSTORE is offered, and 0 is none."""
-    has_modseq = "CONDSTORE" in link.capabilities
+
+    def number(key: bytes) -> int | None:
+        value = found.get(key)
+        return value if isinstance(value, int) else None
+
+    mailbox_id = found.get(b"MAILBOXID")
     return FolderState(
-        uidvalidity=found.get(b"UIDVALIDITY"),
-        uidnext=found.get(b"UIDNEXT"),
-        highestmodseq=(found.get(b"HIGHESTMODSEQ") or None) if has_modseq else None,
-        exists=found.get(b"MESSAGES"),
+        uidvalidity=number(b"UIDVALIDITY"),
+        uidnext=number(b"UIDNEXT"),
+        highestmodseq=(number(b"HIGHESTMODSEQ") or None) if "CONDSTORE" in link.capabilities else None,
+        exists=number(b"MESSAGES"),
+        mailbox_id=mailbox_id if isinstance(mailbox_id, str) else None,
     )

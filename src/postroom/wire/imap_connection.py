@@ -7,18 +7,28 @@ names.
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast
 
-from postroom.errors import ConnectionDropped, ConnectionFailed, ServerMisbehaved, SourceError
+from postroom.errors import (
+    ConnectionDropped,
+    ConnectionFailed,
+    ConnectionStalled,
+    ServerMisbehaved,
+    SourceError,
+)
 from postroom.model import Body
 from postroom.wire import tls
+from postroom.wire.deflate import Deflater, Inflating
 from postroom.wire.files import HELD_BYTES, FileSlice, OpenFile
+from postroom.wire.imap_pause import throttled
 from postroom.wire.imap_replies import Garbled, Reply, for_people, literal_size, status
 
 MAX_LINE_BYTES = 16 * 2**20
@@ -40,6 +50,14 @@ class CommandRefused(Exception):
         super().__init__(text)
 
 
+class BrokenOff:
+    """What had come of a reply when it stopped: its first line, and its last literal as far as it came."""
+
+    def __init__(self) -> None:
+        self.head = b""
+        self.part = b""
+
+
 class ImapConnection:
     """A conversation: `connection.ask(b"UID FETCH 1:9 (FLAGS)", parse=flags_of)`.
 
@@ -52,10 +70,14 @@ class ImapConnection:
         self.capabilities: frozenset[str] = frozenset()
         self.code = b""
         """The response code of the last command that went well, such as `APPENDUID 1 2`."""
+        self.enabled: frozenset[str] = frozenset()
+        """What of RFC 5161 the server has switched on for us."""
         self._host = host
         self._timeout_seconds = timeout_seconds
         self._tags = 0
         self._held = 0
+        self.broken_off = BrokenOff()
+        self._deflater: Deflater | None = None
         self._socket = self._connected(port)
         self._file = _reader(self._socket)
 
@@ -78,6 +100,16 @@ class ImapConnection:
         )
         self._file = _reader(self._socket)
 
+    @property
+    def is_near(self) -> bool:
+        """Whether the server is on this machine."""
+        return ipaddress.ip_address(self._socket.getpeername()[0].partition("%")[0]).is_loopback
+
+    def compress(self) -> None:
+        """Go on compressed (RFC 4978); the server has just agreed, and says nothing before we do."""
+        self._deflater = Deflater()
+        self._file = BufferedReader(Inflating(self._socket), 2**18)
+
     def greeting(self) -> bytes:
         """The first word that the server says: OK or PREAUTH."""
         line = self._line()
@@ -96,6 +128,7 @@ class ImapConnection:
         """
         tag = self._next_tag()
         is_complete = False
+        flights = self._in_one(flights)
         try:
             self._send(tag + b" " + flights[0])
             line = self._until_tagged(tag, list(flights[1:]), each)
@@ -119,6 +152,12 @@ class ImapConnection:
         self.run(*flights, each=take)
         return found
 
+    def _in_one(self, flights: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """Literals without waiting for the server's `+`, where it takes them so (RFC 7888)."""
+        if "LITERAL+" not in self.capabilities or not all(each.endswith(b"}") for each in flights[:-1]):
+            return flights
+        return (b"\r\n".join([*(each[:-1] + b"+}" for each in flights[:-1]), flights[-1]]),)
+
     def _until_tagged(self, tag: bytes, waiting: list[bytes], each: Callable[[Reply], None]) -> bytes:
         while True:
             reply = self._reply()
@@ -138,8 +177,8 @@ class ImapConnection:
         if not self.is_open:
             return
         try:
-            self._socket.sendall(self._next_tag() + b" LOGOUT\r\n")
-        except OSError:
+            self._send(self._next_tag() + b" LOGOUT")
+        except SourceError:
             pass  # it is gone already
         self.abandon()
 
@@ -174,14 +213,17 @@ class ImapConnection:
         if not self.is_open:
             raise ConnectionFailed(where=self.where, reason="the connection was closed before")
         try:
-            self._socket.sendall(flight + b"\r\n")
+            line = flight + b"\r\n"
+            self._socket.sendall(self._deflater.pack(line) if self._deflater else line)
         except OSError as error:
             raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
 
     def _reply(self) -> Reply:
         """One reply with its literals."""
+        self.broken_off.head = self.broken_off.part = b""
         reply: Reply = [self._line()]
         while (size := literal_size(reply[-1])) is not None:
+            self.broken_off.head = reply[0]
             reply.append(self._literal(size))
             reply.append(self._line())
         return reply
@@ -216,17 +258,30 @@ class ImapConnection:
             raise SourceError(where=self.where, reason=reason, mend=mend) from error
 
     def _exactly(self, count: int, announced: int) -> bytes:
-        data = self._reading(lambda: self._file.read(count))
-        if len(data) < count:
-            reason = f"the server closed the connection in the middle of a literal of {announced} bytes"
-            raise ConnectionDropped(where=self.where, reason=reason)
-        return data
+        pieces: list[bytes] = []
+        missing = count
+        try:
+            while missing:
+                piece = self._reading(partial(self._file.read1, missing))
+                if not piece:
+                    reason = (
+                        f"the server closed the connection in the middle of a literal of {announced} bytes"
+                    )
+                    raise ConnectionDropped(where=self.where, reason=reason)
+                pieces.append(piece)
+                missing -= len(piece)
+        finally:
+            if missing:
+                self.broken_off.part = b"".join(pieces)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _reading(self, read: Callable[[], bytes]) -> bytes:
         try:
             return read()
         except ConnectionResetError as error:
             raise ConnectionDropped(where=self.where, reason=self._reason(error)) from error
+        except TimeoutError as error:
+            raise ConnectionStalled(where=self.where, reason=self._reason(error)) from error
         except OSError as error:
             raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
 
@@ -234,12 +289,17 @@ class ImapConnection:
         """What any reply may carry: capabilities, and the end."""
         head = line[2:12].upper()
         if head.startswith(b"BYE"):
-            reason = f"the server ended the connection: {status(line[2:])[2]}"
-            raise ConnectionFailed(where=self.where, reason=reason)
+            _, code, text = status(line[2:])
+            reason = f"the server ended the connection: {text}"
+            raise throttled(self.where, code, reason, is_last=True) or ConnectionFailed(
+                where=self.where, reason=reason
+            )
         if head.startswith(b"OK ["):
             self._learn(status(line[2:])[1])
         elif head == b"CAPABILITY":
             self._learn(line[2:])
+        elif head.startswith(b"ENABLED"):
+            self.enabled |= frozenset(line[2:].decode("latin-1").upper().split()[1:])
 
     def _learn(self, code: bytes) -> None:
         words = code.decode("latin-1").upper().split()
@@ -249,6 +309,9 @@ class ImapConnection:
     def _conclude(self, line: bytes) -> None:
         word, code, text = status(line)
         if word in (b"NO", b"BAD"):
+            if (pause := throttled(self.where, code, text, is_last=False)) is not None:
+                self.abandon()
+                raise pause
             raise CommandRefused(word=word, code=code, text=text)
         if word != b"OK":
             self._misbehaved(f"it ended a command with {for_people(line)!r}")

@@ -77,6 +77,24 @@ def sign_in(connection: ImapConnection, *, username: str, password: str) -> None
         raise
 
 
+def introduce(connection: ImapConnection, *, compresses: bool | None = None) -> None:
+    """Say who we are (RFC 2971; some servers open no folder before) and switch on what is offered (RFC 5161).
+
+    Compression pays on the way to another machine; `compresses` decides otherwise.
+    """
+    try:
+        pays = not connection.is_near if compresses is None else compresses
+        if pays and "COMPRESS=DEFLATE" in connection.capabilities:
+            connection.run(b"COMPRESS DEFLATE")
+            connection.compress()
+        if "ID" in connection.capabilities:
+            connection.run(b'ID ("name" "Postroom")')
+        if {"ENABLE", "QRESYNC"} <= connection.capabilities:
+            connection.run(b"ENABLE QRESYNC")  # RFC 7162 3.2.3: and CONDSTORE with it
+    except CommandRefused:
+        pass  # nothing depends on it
+
+
 def _credentials(connection: ImapConnection, username: bytes, password: bytes) -> list[bytes]:
     """SASL PLAIN (RFC 4616: UTF-8) where it is offered, else LOGIN."""
     if b"\0" in username + password:

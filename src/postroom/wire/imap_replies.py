@@ -35,6 +35,7 @@ _SYSTEM_FLAGS = {
 }
 
 LARGEST_UID = 2**32 - 1
+_SET_BYTES = 8000
 
 
 class Garbled(ValueError):
@@ -50,6 +51,10 @@ class Fetched:
     internal_date: datetime | None
     size: int | None
     body: Body | None
+    object_id: str | None = None
+    header: bytes | None = None
+    part: Body | None = None
+    """The piece that was asked for with `BODY.PEEK[]<offset.n>`."""
 
 
 def literal_size(line: bytes) -> int | None:
@@ -117,17 +122,44 @@ def fetched(reply: Reply) -> Fetched | None:
     parsed = tokens(reply)
     if len(parsed) != 4 or parsed[2].upper() != b"FETCH" or not isinstance(parsed[3], list):
         raise Garbled("a FETCH reply is not one list")
-    items = attributes(parsed[3])
+    items = attributes(_sections(parsed[3]))
     if b"UID" not in items:
         return None
     date, size, flags = items.get(b"INTERNALDATE"), items.get(b"RFC822.SIZE"), items.get(b"FLAGS")
+    header = items.get(b"BODY[HEADER.FIELDS]")
     return Fetched(
         uid=uid_of(items[b"UID"]),
         flags=None if flags is None else flag_set(b" ".join(flags)),
         internal_date=moment(date) if date else None,
         size=number(size) if size else None,
         body=items.get(b"BODY[]"),
+        object_id=_object_id(items),
+        header=None if header is None else header[0 : len(header)],
+        part=next((value for name, value in items.items() if name.startswith(b"BODY[]<")), None),
     )
+
+
+def _sections(items: list[Token]) -> list[Token]:
+    """`BODY[HEADER.FIELDS (MESSAGE-ID DATE)]` as one name: which fields it was about is known."""
+    joined: list[Token] = []
+    inside = False
+    for item in items:
+        if inside:
+            inside = not (isinstance(item, bytes) and item.endswith(b"]"))
+        elif isinstance(item, bytes) and item[:5].upper() == b"BODY[" and b"]" not in item:
+            joined.append(item + b"]")
+            inside = True
+        else:
+            joined.append(item)
+    return joined
+
+
+def _object_id(items: dict[bytes, Token]) -> str | None:
+    """EMAILID (RFC 8474 5.1) or Gmail's X-GM-MSGID: the same for a message in all its folders."""
+    emailid, gmail = items.get(b"EMAILID"), items.get(b"X-GM-MSGID")
+    if isinstance(emailid, list) and emailid and isinstance(emailid[0], bytes):
+        return emailid[0].decode("latin-1")
+    return f"gm:{number(gmail)}" if gmail is not None else None
 
 
 def flags_of(reply: Reply) -> tuple[int, frozenset[str]] | None:
@@ -149,18 +181,25 @@ def listed(reply: Reply) -> tuple[set[bytes], bytes | None, bytes] | None:
     return {word.lower() for word in parsed[2]}, parsed[3], _name(parsed[4])
 
 
-def statuses(reply: Reply) -> tuple[bytes, dict[bytes, int]] | None:
+def statuses(reply: Reply) -> tuple[bytes, dict[bytes, int | str]] | None:
     """The name and the numbers of a STATUS reply (RFC 9051 7.3.4)."""
     if reply[0][:9].upper() != b"* STATUS ":
         return None
     parsed = tokens(reply)
     if len(parsed) != 4 or not isinstance(parsed[3], list):
         raise Garbled("a STATUS reply lacks its parts")
-    return _name(parsed[2]), {key: number(value) for key, value in attributes(parsed[3]).items()}
+    return _name(parsed[2]), {key: _told(value) for key, value in attributes(parsed[3]).items()}
 
 
-def selected(reply: Reply) -> tuple[bytes, int | None] | None:
-    """One number of those that EXAMINE answers with (RFC 9051 6.3.2, RFC 7162 3.1.2)."""
+def _told(value: Token) -> int | str:
+    """A number, or an id in parentheses (RFC 8474 4.2)."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], bytes):
+        return value[0].decode("latin-1")
+    return number(value)
+
+
+def selected(reply: Reply) -> tuple[bytes, int | str | None] | None:
+    """One fact of those that EXAMINE answers with (RFC 9051 6.3.2, RFC 7162 3.1.2, RFC 8474 4.1)."""
     words = reply[0].split()
     if len(words) >= 3 and words[2].upper() == b"EXISTS":
         return b"MESSAGES", number(words[1])
@@ -169,13 +208,39 @@ def selected(reply: Reply) -> tuple[bytes, int | None] | None:
     key, _, value = status(reply[0][2:])[1].partition(b" ")
     if key.upper() in (b"UIDVALIDITY", b"UIDNEXT", b"HIGHESTMODSEQ"):
         return key.upper(), number(value.strip())
+    if key.upper() == b"MAILBOXID":
+        return b"MAILBOXID", value.strip(b" ()").decode("latin-1")
     return None
 
 
-def searched(reply: Reply) -> list[int] | None:
-    """The UIDs of a SEARCH reply (RFC 9051 7.3.4, RFC 3501 7.2.5)."""
+def vanished(reply: Reply) -> list[tuple[int, int]] | None:
+    """The ranges of a VANISHED reply (RFC 7162 3.2.10), whether (EARLIER) or not."""
     words = reply[0].split()
-    return [uid_of(word) for word in words[2:]] if words[1].upper() == b"SEARCH" else None
+    if words[1].upper() != b"VANISHED":
+        return None
+    return uid_ranges(words[-1])
+
+
+def uid_ranges(raw: bytes) -> list[tuple[int, int]]:
+    """A sequence set as ranges, first and last included; `1:3,7`."""
+    ranges = []
+    for part in raw.split(b","):
+        first, _, last = part.partition(b":")
+        one, other = uid_of(first), uid_of(last or first)
+        ranges.append((min(one, other), max(one, other)))
+    return ranges
+
+
+def searched(reply: Reply) -> list[tuple[int, int]] | None:
+    """The UIDs of a SEARCH or ESEARCH reply (RFC 3501 7.2.5, RFC 9051 7.3.4) as ranges."""
+    words = reply[0].split()
+    if words[1].upper() == b"SEARCH":
+        uids = words[2 : next((at for at, word in enumerate(words) if word.startswith(b"(")), len(words))]
+        return [(uid, uid) for uid in map(uid_of, uids)]
+    if words[1].upper() != b"ESEARCH":
+        return None
+    upper = [word.upper() for word in words]
+    return uid_ranges(words[upper.index(b"ALL") + 1]) if b"ALL" in upper else []
 
 
 def _name(token: Token) -> bytes:
@@ -243,3 +308,13 @@ def sequence_set(uids: Iterable[int]) -> bytes:
         else:
             runs.append([uid, uid])
     return ",".join(str(a) if a == b else f"{a}:{b}" for a, b in runs).encode()
+
+
+def sequence_sets(uids: Sequence[int]) -> list[bytes]:
+    """The same in several sets, each short enough for one command line (RFC 7162 4: 8,192 octets)."""
+    whole = sequence_set(uids)
+    if len(whole) <= _SET_BYTES or len(uids) == 1:
+        return [whole]
+    ordered = sorted(set(uids))
+    half = len(ordered) // 2
+    return sequence_sets(ordered[:half]) + sequence_sets(ordered[half:])

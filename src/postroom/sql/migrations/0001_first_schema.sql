@@ -270,6 +270,9 @@ create table email_folders (
   uidvalidity     bigint,
   uidnext         bigint,
   highestmodseq   bigint,
+  mailbox_id      text,                                                -- what stays when it is renamed (RFC 8474 4)
+  listed_count    integer,                                             -- messages the server listed at the last look
+  pending         int8multirange not null default '{}',                -- UIDs listed, not here when the look began
   is_selectable   boolean not null default true,
   is_deleted      boolean not null default false,
   deleted_at      bigint,
@@ -364,6 +367,7 @@ create table email_placements (
   keywords       text[] not null default '{}',
   is_read        boolean not null generated always as ('\Seen' = any (flags)) stored,
   internal_date  bigint,
+  object_id      text collate "C",                                     -- the same in every folder: EMAILID, X-GM-MSGID
   vanished_at    bigint,                                               -- set when the server no longer has it here
   is_hidden      boolean not null default false,                       -- the server has it, but it was removed here
   created_at     bigint not null,
@@ -584,12 +588,15 @@ create table email_quarantine (
   id           uuid not null,
   account_id   uuid not null,
   folder_name  text not null,
-  origin       text not null,                                          -- file and message, or UIDVALIDITY and UID
+  origin       text not null,                                          -- for people: file and message, or server and UID
+  uidvalidity  bigint,                                                 -- of a server's message: its number there
+  uid          bigint,
   reason       text not null,
   raw_blob     bytea,                                                  -- what could be had of it
   created_at   bigint not null,
   updated_at   bigint not null,
   resolved_at  bigint,
+  vanished_at  bigint,                                                 -- set when the server let it go unread
   primary key (tenant_id, id),
   foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
   foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256)
@@ -910,6 +917,24 @@ begin
           having sum(total) <> 0 or sum(unread) <> 0) d
    where f.tenant_id = d.tenant_id and f.id = d.folder_id;
   return null;
+end $$;
+
+-- Where the triggers could not see it: rows changed by a superuser, no tenant being set.
+create function email_recount_folders(p_tenant_id uuid, p_account_id uuid) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if p_tenant_id is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
+    raise exception 'folders are counted for the tenant that is set' using errcode = 'insufficient_privilege';
+  end if;
+  update public.email_folders f
+     set total_count = c.total, unread_count = c.unread
+    from (select o.id, count(p.uid) as total, count(p.uid) filter (where not p.is_read) as unread
+            from public.email_folders o
+            left join public.email_placements p
+              on p.tenant_id = o.tenant_id and p.folder_id = o.id and p.vanished_at is null and not p.is_hidden
+           where o.tenant_id = p_tenant_id and o.account_id = p_account_id
+           group by o.id) c
+   where f.tenant_id = p_tenant_id and f.id = c.id and (f.total_count, f.unread_count) is distinct from (c.total, c.unread);
 end $$;
 
 create trigger email_placements_counted_in after insert on email_placements
@@ -1314,6 +1339,8 @@ revoke all on function email_refuse_held(), email_refuse_suspended() from public
 revoke all on function email_audit_month(date), email_audit_append(uuid, uuid, text, jsonb), email_audit_drop(date)
   from public;
 grant execute on function email_audit_append(uuid, uuid, text, jsonb) to email_service, email_worker;
+revoke all on function email_recount_folders(uuid, uuid) from public;
+grant execute on function email_recount_folders(uuid, uuid) to email_worker;
 grant execute on function email_tenant_named(text), email_tenant_list(), email_refresh_statistics() to email_worker;
 
 -- What the search function looks at, and not a column more.
@@ -1350,19 +1377,22 @@ grant update (released_at) on email_holds to email_worker;
 grant update (account_name, protocol, hostname, port, encryption, username, credential_id, ca_pem, is_sync_enabled,
   sync_interval, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted, deleted_at, updated_at)
   on email_accounts to email_worker;
-grant update (name, wire_name, type, sync_token, uidvalidity, uidnext, highestmodseq, is_selectable, is_deleted,
-  deleted_at, updated_at) on email_folders to email_worker;
+grant update (name, wire_name, type, sync_token, uidvalidity, uidnext, highestmodseq, mailbox_id, listed_count, pending,
+  is_selectable, is_deleted, deleted_at, updated_at) on email_folders to email_worker;
 grant update (folder_id, imap_uid, is_read, is_flagged, is_draft, thread_id, thread_family_id, is_deleted, deleted_at,
   removed_at, updated_at) on email_messages to email_worker;
-grant update (flags, keywords, uidvalidity, vanished_at, is_hidden, updated_at) on email_placements to email_worker;
+grant update (message_id, flags, keywords, internal_date, uidvalidity, object_id, vanished_at, is_hidden, updated_at)
+  on email_placements to email_worker;
 grant update (is_deleted, deleted_at) on email_attachments to email_worker;
 grant update (family_id) on email_thread_links to email_worker;
 grant update (wrapped_key, key_id, ciphertext, updated_at) on email_credentials to email_worker;
 grant update (state, attempts, last_error, not_before, updated_at) on email_outbox to email_worker;
-grant update (reason, raw_blob, resolved_at, updated_at) on email_quarantine to email_worker;
+grant update (folder_name, uidvalidity, uid, reason, raw_blob, resolved_at, vanished_at, updated_at) on email_quarantine
+  to email_worker;
 -- What was deleted long enough ago is purged. Its addresses, attachments and words go with the message.
 grant delete on email_messages, email_placements, email_purged_uids, email_thread_links, email_held_messages, email_blobs,
   email_blob_pieces to email_worker;
+grant update (size_bytes, stored_bytes, pieces, codec, data) on email_blobs to email_worker;  -- bytes that were damaged
 grant select on email_schema_migrations to email_service, email_worker;
 
 -- Analysts read the mail of the tenant that they set, a tenant's own login that of its tenant, and neither a secret.
@@ -1474,6 +1504,8 @@ create index idx_email_placements_unread on email_placements (tenant_id, folder_
 -- placements.vanished: what a server let go, and when.
 create index idx_email_placements_vanished on email_placements (tenant_id, folder_id, vanished_at)
   where vanished_at is not null;
+-- placements.by_object: the message that a server means by its id for it, in whatever folder.
+create index idx_email_placements_object on email_placements (tenant_id, object_id) where object_id is not null;
 -- addresses.correspondence: everything from and to an address.
 create index idx_email_addresses_address on email_addresses (tenant_id, address, role);
 -- addresses.of_domain: who of a company wrote.

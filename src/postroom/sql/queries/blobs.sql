@@ -51,6 +51,18 @@ on conflict (tenant_id, sha256) do nothing
 insert into email_blob_pieces (tenant_id, sha256, piece, data)
 values (%(tenant_id)s, %(sha256)s, %(piece)s, %(data)s)
 
+-- name: renew_first_piece
+-- Bytes that were damaged, written over.
+update email_blobs
+set size_bytes = %(size_bytes)s, stored_bytes = %(stored_bytes)s, pieces = %(pieces)s, codec = %(codec)s, data = %(data)s
+where tenant_id = %(tenant_id)s
+  and sha256 = %(sha256)s
+
+-- name: remove_pieces
+delete from email_blob_pieces
+where tenant_id = %(tenant_id)s
+  and sha256 = %(sha256)s
+
 -- name: add_objects
 -- Blobs whose bytes lie elsewhere, and are safe there by now.
 insert into email_blobs

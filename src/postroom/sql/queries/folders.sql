@@ -52,11 +52,79 @@ where f.tenant_id = %(tenant_id)s
   and not exists (select from made m where m.id = f.id)
 
 -- name: set_state
+-- We agree with the server: these are its numbers, and nothing is pending.
 update email_folders
 set uidvalidity = %(uidvalidity)s, uidnext = %(uidnext)s, highestmodseq = %(highestmodseq)s,
+  mailbox_id = coalesce(%(mailbox_id)s, mailbox_id), listed_count = %(listed_count)s, pending = '{}',
   sync_token = %(sync_token)s, updated_at = %(at)s
 where tenant_id = %(tenant_id)s
   and id = %(folder_id)s
+
+-- name: set_pending
+-- The server lists these UIDs, which are about to be fetched. A cursor of another numbering is void.
+update email_folders
+set pending = %(pending)s::int8multirange, listed_count = %(listed_count)s, uidvalidity = %(uidvalidity)s,
+  uidnext = case when uidvalidity = %(uidvalidity)s then uidnext end,
+  highestmodseq = case when uidvalidity = %(uidvalidity)s then highestmodseq end, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(folder_id)s
+
+-- name: pending
+-- What was about to be fetched, as ranges with the end left out.
+select lower(r) as first, upper(r) as behind
+from email_folders f, unnest(f.pending) r
+where f.tenant_id = %(tenant_id)s
+  and f.id = %(folder_id)s
+
+-- name: rename
+update email_folders
+set name = %(name)s, wire_name = %(wire_name)s, type = %(type)s, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(folder_id)s
+
+-- name: let_go
+-- The server no longer has this folder. What lay in it is let go by placements.forget_folder.
+update email_folders
+set is_deleted = true, deleted_at = %(at)s, pending = '{}', listed_count = 0, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(folder_id)s
+
+-- name: ledger
+-- Every UID that the server ever listed in a folder: stored, purged here, pending, in quarantine, or gone. Imported folders are
+-- among them, and those that the server let go.
+select f.id, f.name, f.is_deleted, f.deleted_at, f.uidvalidity is not null and f.listed_count is not null as is_followed,
+  f.listed_count, q.quarantined, p.stored, p.gone + q.gone as gone, u.purged,
+  (select coalesce(sum(upper(r) - lower(r)), 0) from unnest(f.pending) r)::bigint - q.among_pending
+    - case when isempty(f.pending) then 0 else (
+        select count(*) from email_placements p
+        where p.tenant_id = f.tenant_id and p.folder_id = f.id and p.uidvalidity = f.uidvalidity
+          and p.uid >= lower(f.pending) and p.uid < upper(f.pending) and p.uid <@ f.pending) end - u.among_pending as pending
+from email_folders f
+cross join lateral (
+  -- Counted, not read from the counters: it is what they are held against.
+  select count(*) filter (where p.vanished_at is null) as stored, count(*) filter (where p.vanished_at is not null) as gone
+  from email_placements p
+  where p.tenant_id = f.tenant_id and p.folder_id = f.id
+) p
+cross join lateral (
+  select count(*) as purged, count(*) filter (where u.uid <@ f.pending) as among_pending
+  from email_purged_uids u
+  where u.tenant_id = f.tenant_id and u.folder_id = f.id and u.uidvalidity = f.uidvalidity
+) u
+left join lateral (
+  select count(*) filter (where q.resolved_at is null) as quarantined,
+    count(*) filter (where q.resolved_at is null and q.uid <@ f.pending) as among_pending,
+    count(*) filter (where q.vanished_at is not null) as gone
+  from email_quarantine q
+  where q.tenant_id = f.tenant_id and q.account_id = f.account_id and q.folder_name = f.name and not f.is_deleted
+) q on true
+where f.tenant_id = %(tenant_id)s
+  and f.account_id = %(account_id)s
+order by f.is_deleted, f.name, f.deleted_at
+
+-- name: recount
+-- Counters that a hand at the database has put wrong.
+select email_recount_folders(%(tenant_id)s, %(account_id)s)
 
 -- name: miscounted
 -- Folders whose counters are not what lies in them: there must be none.

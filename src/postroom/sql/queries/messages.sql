@@ -17,6 +17,24 @@ where tenant_id = %(tenant_id)s
   and account_id = %(account_id)s
   and message_id = any (%(keys)s::varchar[])
 
+-- name: any_of
+-- Whether the account has any mail, living or not.
+select exists (
+  select from email_messages
+  where tenant_id = %(tenant_id)s
+    and account_id = %(account_id)s
+) as has_mail
+
+-- name: look_alikes
+-- Messages with these Message-IDs, with all else that a server tells of a message without its body.
+select m.id, m.message_id, m.date_header, m.size_bytes, p.internal_date
+from email_messages m
+join email_placements p on p.tenant_id = m.tenant_id and p.message_id = m.id
+where m.tenant_id = %(tenant_id)s
+  and m.account_id = %(account_id)s
+  and m.message_id = any (%(keys)s::varchar[])
+  and p.internal_date is not null
+
 -- name: by_message_id
 select id
 from email_messages

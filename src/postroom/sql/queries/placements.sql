@@ -1,16 +1,21 @@
 -- Placements: this message lies in this folder under this UID.
 
 -- name: insert
--- What is there already stays as it is. Gives the messages that are newly placed.
+-- What is there already stays as it is; what the server had let go and shows again comes back. Gives the messages that
+-- are newly placed.
 insert into email_placements
-  (tenant_id, folder_id, uidvalidity, uid, message_id, flags, keywords, internal_date, created_at, updated_at)
+  (tenant_id, folder_id, uidvalidity, uid, message_id, flags, keywords, internal_date, object_id, created_at, updated_at)
 select %(tenant_id)s, n.folder_id, n.uidvalidity, n.uid, n.message_id, n.flags::text[], n.keywords::text[],
-  n.internal_date, %(at)s, %(at)s
+  n.internal_date, n.object_id, %(at)s, %(at)s
 from unnest(
   %(folder_ids)b::uuid[], %(uidvalidities)b::bigint[], %(uids)b::bigint[], %(message_ids)b::uuid[], %(flags)b::text[],
-  %(keywords)b::text[], %(internal_dates)b::bigint[]
-) as n (folder_id, uidvalidity, uid, message_id, flags, keywords, internal_date)
-on conflict (tenant_id, folder_id, uidvalidity, uid) do nothing
+  %(keywords)b::text[], %(internal_dates)b::bigint[], %(object_ids)b::text[]
+) as n (folder_id, uidvalidity, uid, message_id, flags, keywords, internal_date, object_id)
+on conflict (tenant_id, folder_id, uidvalidity, uid)
+  do update set vanished_at = null, message_id = excluded.message_id, flags = excluded.flags,
+    keywords = excluded.keywords, internal_date = excluded.internal_date, object_id = excluded.object_id,
+    is_hidden = false, updated_at = excluded.updated_at
+  where email_placements.vanished_at is not null
 returning message_id, folder_id, uid
 
 -- name: living
@@ -36,6 +41,60 @@ where p.tenant_id = %(tenant_id)s
   and p.message_id = %(message_id)s
   and p.vanished_at is null
 order by f.name, p.uid
+
+-- name: by_object
+-- The messages of an account that the server calls so, with their sizes.
+select distinct on (p.object_id) p.object_id, p.message_id, m.size_bytes
+from email_placements p
+join email_messages m on m.tenant_id = p.tenant_id and m.id = p.message_id
+where p.tenant_id = %(tenant_id)s
+  and p.object_id = any (%(object_ids)s::text[])
+  and m.account_id = %(account_id)s
+
+-- name: ever
+-- Which of these UIDs were ever stored.
+select uid
+from email_placements
+where tenant_id = %(tenant_id)s
+  and folder_id = %(folder_id)s
+  and uidvalidity = %(uidvalidity)s
+  and uid = any (%(uids)s::bigint[])
+union all
+select uid
+from email_purged_uids
+where tenant_id = %(tenant_id)s
+  and folder_id = %(folder_id)s
+  and uidvalidity = %(uidvalidity)s
+  and uid = any (%(uids)s::bigint[])
+
+-- name: purged
+-- What was purged here and is still on the server.
+select uid
+from email_purged_uids
+where tenant_id = %(tenant_id)s
+  and folder_id = %(folder_id)s
+  and uidvalidity = %(uidvalidity)s
+
+-- name: count_listed
+-- How many messages the server must have in the folder, by what we know: those too that were removed or purged here.
+select (
+    select count(*) from email_placements
+    where tenant_id = %(tenant_id)s and folder_id = %(folder_id)s and uidvalidity = %(uidvalidity)s and vanished_at is null
+  ) + (
+    select count(*) from email_purged_uids
+    where tenant_id = %(tenant_id)s and folder_id = %(folder_id)s and uidvalidity = %(uidvalidity)s
+  ) as listed
+
+-- name: marks
+-- What tells whether these UIDs mean the same messages in another folder.
+select p.uid, p.message_id, p.internal_date, m.size_bytes
+from email_placements p
+join email_messages m on m.tenant_id = p.tenant_id and m.id = p.message_id
+where p.tenant_id = %(tenant_id)s
+  and p.folder_id = %(folder_id)s
+  and p.uidvalidity = %(uidvalidity)s
+  and p.uid = any (%(uids)s::bigint[])
+  and p.vanished_at is null
 
 -- name: placed
 -- Which of these messages lie in which of these folders.
@@ -89,6 +148,13 @@ where tenant_id = %(tenant_id)s
   and uidvalidity = %(uidvalidity)s
   and uid = any (%(uids)s::bigint[])
 
+-- name: forget_purged_otherwise
+-- The same of a folder that was renumbered or is gone. Without `uidvalidity`: all of it.
+delete from email_purged_uids
+where tenant_id = %(tenant_id)s
+  and folder_id = %(folder_id)s
+  and (%(uidvalidity)s::bigint is null or uidvalidity <> %(uidvalidity)s)
+
 -- name: forget_generation
 -- The server renumbered the folder: every UID of the old numbering is void.
 update email_placements
@@ -96,6 +162,15 @@ set vanished_at = %(at)s, updated_at = %(at)s
 where tenant_id = %(tenant_id)s
   and folder_id = %(folder_id)s
   and uidvalidity <> %(uidvalidity)s
+  and vanished_at is null
+returning message_id
+
+-- name: forget_folder
+-- The server no longer has the folder.
+update email_placements
+set vanished_at = %(at)s, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and folder_id = %(folder_id)s
   and vanished_at is null
 returning message_id
 
