@@ -83,8 +83,10 @@ class ImapAppender:
             uids = self._link.ask(*command(b"UID SEARCH HEADER Message-ID", wanted), parse=searched)
         except CommandRefused as refusal:
             raise self._refused(folder, "the server does not search", refusal) from refusal
-        found = sorted(uid for several in uids for uid in several)
-        return Appended(uidvalidity=numbers.get(b"UIDVALIDITY"), uid=found[-1]) if found else None
+        last = max((last for ranges in uids for _, last in ranges), default=None)
+        uidvalidity = numbers.get(b"UIDVALIDITY")
+        assert not isinstance(uidvalidity, str)
+        return None if last is None else Appended(uidvalidity=uidvalidity, uid=last)
 
     def append(self, folder: SourceFolder, raw: bytes, *, flags: Iterable[str], moment: datetime) -> Appended:
         """Put it there. Raises SourceError; after a ConnectionFailed it may be there all the same: `find` it."""
