@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -116,11 +116,14 @@ def status(as_json: JsonOption = False) -> None:
 
     console = Console()
     console.print(f"PostgreSQL {found['server']} · schema {found['schema']} · {found['where']}")
-    counted = ("messages", "stored", "pending", "quarantined", "gone")
+    counted = ("stored", "pending", "quarantined", "gone")
     columns = ("tenant", "account", *counted, "size", "last sync", "state")
     table = Table(box=None, header_style="bold")
     for column in columns:
-        table.add_column(column, justify="right" if column in (*counted, "size") else "left")
+        # On a narrow terminal the rest gives way: which account it is can always be read.
+        names = [len(row[column]) for row in found["accounts"]] if column in ("tenant", "account") else []
+        justify: Literal["left", "right"] = "right" if column in (*counted, "size") else "left"
+        table.add_column(column, justify=justify, min_width=max(names, default=None))
     for row in found["accounts"]:
         table.add_row(
             row["tenant"],
