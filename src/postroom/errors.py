@@ -9,7 +9,8 @@ PostroomError                      exit code 1
 │   ├── SignInRefused              5
 │   ├── CertificateRefused         5
 │   ├── ConnectionFailed           6   host not found, refused, timed out, ended with a reason
-│   │   └── ConnectionDropped          ended in the middle, without a word
+│   │   ├── ConnectionDropped          ended in the middle, without a word
+│   │   └── Throttled                  asks to be left alone for a while
 │   ├── NotAMailbox
 │   └── ServerMisbehaved
 ├── StoreError                     7   the database or the blob store
@@ -24,6 +25,8 @@ PostroomError                      exit code 1
 │   └── BlobMissing
 ├── ClusterError                   8   the embedded server
 ├── TargetError                    10  an export could not be written
+├── AccountBusy                    11  another process syncs the account
+├── LeaseLost                      11  … and has taken it over from us
 ├── Partial                        9   the work is done but for some messages, which are named
 └── Interrupted                  130   Ctrl-C or SIGTERM
 """
@@ -104,6 +107,10 @@ class ConnectionDropped(ConnectionFailed):
     """{where} went away: {reason}. What was stored until then is kept; the next run goes on from there."""
 
 
+class Throttled(ConnectionFailed):
+    """{where} asks for patience: {reason}. What was stored until then is kept; a later run goes on from there."""
+
+
 class NotAMailbox(SourceError):
     """{where} is not mail: {reason}. Nothing of it was stored. {mend}"""
 
@@ -174,6 +181,19 @@ class ClusterError(PostroomError):
 
     def __init__(self, *, reason: str, mend: str = "") -> None:
         super().__init__(reason=reason, mend=mend)
+
+
+class AccountBusy(PostroomError):
+    """{account} is being synced by another process: nothing to do. See how far it is: postroom status."""
+
+    exit_code = 11
+
+
+class LeaseLost(PostroomError):
+    """Another process has taken over the account {account}, as nothing was heard of this one. What was committed is kept;
+    it goes on from there."""
+
+    exit_code = 11
 
 
 class Partial(PostroomError):

@@ -29,9 +29,11 @@ _VALUES: dict[str, Any] = {
     "role": "from",
     "since": _MIDDLE,
     "storage_path": "parts/5",
+    "token": 1,
     "type": "inbox",
     "uid": 12,
     "uidvalidity": 1,
+    "worker_id": UUID(int=7),
 }
 _OF_ONE_QUERY: dict[str, dict[str, Any]] = {
     "messages.by_message_id": {"message_id": "12@example.com"},

@@ -1,4 +1,4 @@
-"""import and sync: mail comes in."""
+"""import: mail comes in from files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from postroom.cli.frame import (
     store,
     tenant_id,
 )
-from postroom.errors import Partial, UsageError
+from postroom.errors import Partial
 
 
 @app.command("import")
@@ -36,8 +36,8 @@ def import_(
     Example:  postroom import -t acme -a me@example.com ~/mail.mbox ~/Maildir letters/*.eml
     """
     tally, reasons = run(_import(tenant, account, paths))
-    _tell(tally, as_json=as_json)
-    _complain(tally, reasons)
+    tell(tally, as_json=as_json)
+    complain(tally, reasons)
 
 
 async def _import(tenant: str, account: str, paths: list[Path]) -> tuple[Any, list[str]]:
@@ -70,61 +70,7 @@ async def _import(tenant: str, account: str, paths: list[Path]) -> tuple[Any, li
     return total, reasons
 
 
-@app.command()
-def sync(
-    tenant: TenantOption,
-    account: AccountOption,
-    accept_empty: Annotated[
-        bool,
-        typer.Option("--accept-empty", help="Follow the server even where it shows a full folder as empty."),
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Make an account equal to its server: new mail, flags, deletions. Newest mail comes first.
-
-    Example:  postroom sync -t acme -a me@example.com
-    """
-    tally = run(_sync(tenant, account, accept_empty=accept_empty))
-    _tell(tally, as_json=as_json)
-    _complain(tally, tally.held)
-
-
-async def _sync(tenant: str, email: str, *, accept_empty: bool) -> Any:
-    from postroom.blobs import Blobs
-    from postroom.ops.master_key import master_key
-    from postroom.store import accounts, credentials
-    from postroom.sync.account import AccountSync
-    from postroom.wire.imap import ImapSource
-
-    owner = await tenant_id(tenant)
-    async with store("email_worker") as db:
-        async with db.tenant(owner) as tx:
-            account = await accounts.by_email(tx, email)
-            if account.hostname is None or account.credential_id is None:
-                raise UsageError(
-                    reason=f"{email} has no server yet. Give it one: postroom account add --help."
-                )
-            password = await credentials.get_password(tx, account.credential_id, master_key(chosen()))
-        source = ImapSource(
-            host=account.hostname,
-            port=account.port or 993,
-            encryption=account.encryption or "tls",
-            username=account.username or email,
-            password=password,
-            ca_file=chosen().ca_file,
-            timeout_seconds=chosen().imap_timeout_seconds,
-        )
-        with progress(email, unit="messages") as show:
-            worker = AccountSync(db, Blobs(chosen()), chosen(), owner, account, source)
-            try:
-                return await worker.run(
-                    accept_empty=accept_empty, report=lambda folder, done, total: show(done, total, folder)
-                )
-            finally:
-                source.close()
-
-
-def _tell(tally: Any, *, as_json: bool) -> None:
+def tell(tally: Any, *, as_json: bool) -> None:
     if as_json:
         print_json({name: value for name, value in asdict(tally).items() if name != "held"})
         return
@@ -135,7 +81,7 @@ def _tell(tally: Any, *, as_json: bool) -> None:
     typer.echo(f"{', '.join(parts)} in {tally.seconds:.1f} s")
 
 
-def _complain(tally: Any, reasons: list[str]) -> None:
+def complain(tally: Any, reasons: list[str]) -> None:
     """Say what was left undone, and end with the exit code of it. Nothing happens where all was done."""
     quarantined = [str(Partial(failed=tally.quarantined))] if tally.quarantined else []
     for sentence in (*reasons, *quarantined):

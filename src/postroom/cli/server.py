@@ -1,15 +1,14 @@
-"""up, down, status, url, psql: the store itself."""
+"""up, down, url, psql: the store itself."""
 
 from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from postroom.cli.frame import JsonOption, app, chosen, print_json, run, say, store
+from postroom.cli.frame import app, chosen, say
 from postroom.errors import Interrupted, UsageError
 
 
@@ -94,81 +93,6 @@ def psql(
     site = open_site(chosen(), tell=say)
     program = str(Cluster(chosen().home, postgres_bin=chosen().postgres_bin).psql())
     os.execve(program, [program, *context.args], os.environ | site.environment(role))
-
-
-@app.command()
-def status(as_json: JsonOption = False) -> None:
-    """What the store holds, tenant by tenant, and what is in trouble.
-
-    Example:  postroom status
-    """
-    found = run(_status())
-    if as_json:
-        print_json(found)
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    console.print(f"PostgreSQL {found['server']} · schema {found['schema']} · {found['where']}")
-    table = Table(
-        "tenant", "account", "messages", "size", "last sync", "state", box=None, header_style="bold"
-    )
-    for row in found["accounts"]:
-        synced = _ago(row["last_sync_at"])
-        table.add_row(
-            row["tenant"],
-            row["account"],
-            f"{row['messages']:,}",
-            readable_size(row["size_bytes"]),
-            synced,
-            row["state"],
-        )
-    console.print(table if found["accounts"] else "No accounts yet: postroom tenant create acme")
-    for trouble in found["quarantine"]:
-        console.print(f"quarantine: {trouble['origin']}: {trouble['reason']}", style="yellow")
-
-
-async def _status() -> dict[str, Any]:
-    from postroom.ops.provision import open_site
-    from postroom.store import accounts, messages, quarantine, system
-    from postroom.store.migrate import schema_version
-
-    site = open_site(chosen(), tell=say)
-    rows: list[dict[str, Any]] = []
-    troubles: list[dict[str, Any]] = []
-    async with store("email_worker") as db:
-        async with db.system() as tx:
-            tenants = await system.tenants(tx)
-            version = await system.server_version(tx)
-        for tenant in tenants:
-            async with db.tenant(tenant.id) as tx:
-                await accounts.end_lost_syncs(tx)
-                troubles += await quarantine.open_troubles(tx)
-                for account in await accounts.all_accounts(tx):
-                    count, size = await messages.count_of(tx, account.id)
-                    state = "syncing" if account.is_syncing else account.last_error or "ok"
-                    rows.append(
-                        {
-                            "tenant": tenant.name,
-                            "account": account.email_address,
-                            "messages": count,
-                            "size_bytes": size,
-                            "last_sync_at": account.last_sync_at,
-                            "state": state,
-                        }
-                    )
-    return {
-        "server": version,
-        "schema": schema_version(site.url("postgres")),
-        "where": site.url("postgres").rpartition("@")[2],
-        "accounts": rows,
-        "quarantine": troubles,
-    }
-
-
-def _ago(at_ms: int | None) -> str:
-    return "" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def readable_size(size_bytes: float) -> str:

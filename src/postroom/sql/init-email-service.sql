@@ -212,6 +212,7 @@ create table email_accounts (
   is_syncing       boolean not null default false,
   is_enabled       boolean not null default true,
   last_error       text,
+  push_folders     text[] not null default '{INBOX}',                  -- watched for news; all others are polled
   modseq           bigint not null default 0,                          -- the newest entry of the account's change feed
   is_deleted       boolean not null default false,
   deleted_at       bigint,
@@ -219,6 +220,43 @@ create table email_accounts (
   updated_at       bigint not null,
   primary key (tenant_id, id),
   foreign key (tenant_id, credential_id) references email_credentials (tenant_id, id)
+);
+
+-- Sync jobs: when an account is to be looked at next, and who does it now. One row for each account, made by a trigger.
+-- All times are of this server's clock, so that workers on several machines agree.
+
+create table email_sync_jobs (
+  tenant_id    uuid not null,
+  account_id   uuid not null,
+  host         text,                                                   -- of the account, in lower case
+  due_at       bigint,                                                 -- null: never by itself; 0: before all others
+  woken_at     bigint not null default 0,                              -- when somebody asked for it besides its turn
+  worker_id    uuid,                                                   -- who syncs it, as long as the lease lasts
+  token        bigint not null default 0,                              -- who holds an older one has lost the account
+  claimed_at   bigint,
+  lease_until  bigint,
+  watcher_id   uuid,                                                   -- the worker that waits for news of it
+  failures     integer not null default 0,                             -- in a row
+  trouble      text check (trouble in ('refused', 'throttled', 'unreachable', 'server', 'store', 'unexpected')),
+  done         bigint not null default 0,                              -- messages brought in since the claim
+  expected     bigint,                                                 -- of so many, where that is known
+  left_ms      bigint,                                                 -- at the pace of late
+  primary key (tenant_id, account_id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id)
+) with (fillfactor = 60);
+
+-- Workers: processes that keep accounts current. Not tenants' data; written and read by functions only.
+
+create table email_workers (
+  id           uuid primary key,
+  host         text not null,
+  pid          integer not null,
+  concurrency  integer not null,
+  running      integer not null,
+  watching     integer not null,
+  is_stopping  boolean not null,
+  started_at   bigint not null,
+  seen_at      bigint not null
 );
 
 -- Folders: where mail lies. The counters are kept by the triggers on email_placements and by nothing else. -------------
@@ -501,6 +539,14 @@ create policy email_accounts_tenant_policy on email_accounts
   using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
   with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
 
+alter table email_sync_jobs enable row level security;
+alter table email_sync_jobs force row level security;
+create policy email_sync_jobs_tenant_policy on email_sync_jobs
+  using (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid)
+  with check (tenant_id = nullif(current_setting('app.current_tenant_id', true), '')::uuid);
+-- The functions at the end of this file, owned by email_owner, find what is due of all tenants.
+create policy email_sync_jobs_owner_policy on email_sync_jobs to email_owner using (true) with check (true);
+
 alter table email_folders enable row level security;
 alter table email_folders force row level security;
 create policy email_folders_tenant_policy on email_folders
@@ -666,6 +712,27 @@ create trigger email_placements_counted_again after update on email_placements
   referencing old table as once_placed new table as now_placed
   for each statement execute function email_count_changed();
 
+-- An account that is new, reached otherwise than before, or enabled again is due at once; one that is not to be synced, never.
+
+create function email_sync_schedule() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+begin
+  insert into public.email_sync_jobs as j (tenant_id, account_id, host, due_at, woken_at)
+  values (new.tenant_id, new.id, lower(new.hostname),
+    case when new.hostname is not null and new.credential_id is not null and new.is_enabled and new.is_sync_enabled
+      and not new.is_deleted then v_now end, v_now)
+  on conflict (tenant_id, account_id) do update
+    set host = excluded.host, due_at = excluded.due_at, woken_at = excluded.woken_at, failures = 0, trouble = null;
+  return null;
+end $$;
+
+create trigger email_accounts_scheduled
+  after insert or update of hostname, port, encryption, username, credential_id, is_enabled, is_sync_enabled,
+    sync_interval, push_folders, is_deleted on email_accounts
+  for each row execute function email_sync_schedule();
+
 -- Statements that cross tenants: narrow functions for operators and workers, never for the application. ------------------
 
 create function email_tenant_create(p_tenant_id uuid, p_name text, p_default_user_id uuid, p_at bigint)
@@ -685,6 +752,96 @@ $$;
 create function email_tenant_list() returns table (tenant_id uuid, name text, created_at bigint)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select t.tenant_id, t.name, t.created_at from public.email_tenants t order by t.name
+$$;
+
+-- Accounts that are due become the worker's for p_lease_ms. Tenants take turns, whatever they have waiting: first who has
+-- fewest at work, then who has waited longest. No more than p_per_host at once on one host, unless it counts by account.
+create function email_sync_claim(
+  p_worker_id uuid, p_limit integer, p_lease_ms bigint, p_per_host integer, p_uncounted_hosts text[], p_woken_only boolean)
+returns table (tenant_id uuid, account_id uuid, token bigint, is_woken boolean)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now bigint;
+  v_full text[];
+begin
+  perform pg_advisory_xact_lock(7303014817);  -- one claim at a time: two could count the same free place
+  v_now := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+  select coalesce(array_agg(f.host), '{}') into v_full
+    from (select j.host from public.email_sync_jobs j
+           where j.worker_id is not null and j.lease_until > v_now and j.host <> all (p_uncounted_hosts)
+           group by j.host having count(*) >= p_per_host) f;
+  return query
+    with busy as materialized (
+      select j.tenant_id, j.host, count(*) as running from public.email_sync_jobs j
+       where j.worker_id is not null and j.lease_until > v_now group by j.tenant_id, j.host
+    ), waiting as (
+      select w.*, coalesce((select sum(b.running) from busy b where b.tenant_id = w.tenant_id), 0)
+          + row_number() over (partition by w.tenant_id order by w.due_at, w.account_id) as turn
+        from public.email_tenants t
+       cross join lateral (
+         select j.tenant_id, j.account_id, j.host, j.due_at from public.email_sync_jobs j
+          where j.tenant_id = t.tenant_id and j.due_at <= case when p_woken_only then 0 else v_now end
+            and (j.worker_id is null or j.lease_until <= v_now) and j.host <> all (v_full)
+          order by j.due_at limit p_limit) w
+    ), placed as (
+      select w.tenant_id, w.account_id, w.turn, w.due_at,
+          case when w.host <> all (p_uncounted_hosts) then
+            coalesce((select sum(b.running) from busy b where b.host = w.host), 0)
+              + row_number() over (partition by w.host order by w.turn, w.due_at, w.account_id) else 0 end as place
+        from waiting w
+    ), chosen as (
+      select k.tenant_id, k.account_id
+        from public.email_sync_jobs k
+        join placed p on p.tenant_id = k.tenant_id and p.account_id = k.account_id
+       where p.place <= p_per_host and k.due_at <= v_now and (k.worker_id is null or k.lease_until <= v_now)
+       order by p.turn, p.due_at, p.account_id limit p_limit
+         for update of k skip locked
+    )
+    update public.email_sync_jobs j
+       set worker_id = p_worker_id, token = j.token + 1, claimed_at = v_now, lease_until = v_now + p_lease_ms,
+         done = 0, expected = null, left_ms = null
+      from chosen c
+     where j.tenant_id = c.tenant_id and j.account_id = c.account_id
+    returning j.tenant_id, j.account_id, j.token, j.due_at = 0;
+end $$;
+
+-- A worker lives. What one waited for that has been silent for p_dead_ms is due at once, for another to wait for it.
+create function email_worker_beat(
+  p_id uuid, p_host text, p_pid integer, p_concurrency integer, p_running integer, p_watching integer,
+  p_is_stopping boolean, p_dead_ms bigint)
+returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+  v_dead uuid;
+begin
+  insert into public.email_workers as w
+    (id, host, pid, concurrency, running, watching, is_stopping, started_at, seen_at)
+  values (p_id, coalesce(p_host, ''), p_pid, p_concurrency, p_running, p_watching, p_is_stopping, v_now, v_now)
+  on conflict (id) do update
+    set running = p_running, watching = p_watching, is_stopping = p_is_stopping, seen_at = v_now;
+  for v_dead in delete from public.email_workers w where w.seen_at < v_now - p_dead_ms and w.id <> p_id returning w.id loop
+    update public.email_sync_jobs j set watcher_id = null, due_at = least(j.due_at, v_now)
+     where j.watcher_id = v_dead and j.due_at is not null;
+  end loop;
+end $$;
+
+create function email_worker_gone(p_id uuid) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update public.email_sync_jobs j
+     set watcher_id = null, due_at = least(j.due_at, (extract(epoch from clock_timestamp()) * 1000)::bigint)
+   where j.watcher_id = p_id and j.due_at is not null;
+  delete from public.email_workers w where w.id = p_id;
+end $$;
+
+create function email_worker_list()
+returns table (id uuid, host text, pid integer, concurrency integer, running integer, watching integer,
+  is_stopping boolean, started_at bigint, seen_at bigint, silent_ms bigint)
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  select w.id, w.host, w.pid, w.concurrency, w.running, w.watching, w.is_stopping, w.started_at, w.seen_at,
+    (extract(epoch from clock_timestamp()) * 1000)::bigint - w.seen_at
+  from public.email_workers w order by w.started_at, w.id
 $$;
 
 -- For the first thousands of rows: the planner would go on planning for an empty table until autovacuum comes by, and
@@ -866,7 +1023,14 @@ revoke create on schema public from email_search;
 set role email_owner;
 revoke all on function email_tenant_create(uuid, text, uuid, bigint), email_tenant_named(text), email_tenant_list(),
   email_refresh_statistics() from public;
-revoke all on function email_count_placed(), email_count_removed(), email_count_changed() from public;
+revoke all on function email_sync_claim(uuid, integer, bigint, integer, text[], boolean),
+  email_worker_beat(uuid, text, integer, integer, integer, integer, boolean, bigint), email_worker_gone(uuid),
+  email_worker_list() from public;
+revoke all on function email_count_placed(), email_count_removed(), email_count_changed(), email_sync_schedule()
+  from public;
+grant execute on function email_sync_claim(uuid, integer, bigint, integer, text[], boolean),
+  email_worker_beat(uuid, text, integer, integer, integer, integer, boolean, bigint), email_worker_gone(uuid),
+  email_worker_list() to email_worker;
 grant execute on function email_tenant_named(text), email_tenant_list(), email_refresh_statistics() to email_worker;
 
 -- What the search function looks at, and not a column more.
@@ -882,7 +1046,7 @@ grant select on email_tenants, email_accounts, email_folders, email_messages, em
 grant insert on email_accounts, email_folders, email_credentials, email_outbox, email_changes, email_audit_log
   to email_service;
 grant update (account_name, hostname, port, encryption, username, credential_id, is_sync_enabled, sync_interval,
-  is_enabled, modseq, is_deleted, deleted_at, updated_at) on email_accounts to email_service;
+  push_folders, is_enabled, modseq, is_deleted, deleted_at, updated_at) on email_accounts to email_service;
 grant update (is_read, is_flagged, is_deleted, deleted_at, updated_at) on email_messages to email_service;
 grant update (flags, keywords, updated_at) on email_placements to email_service;
 grant update (state, not_before, updated_at) on email_outbox to email_service;
@@ -892,9 +1056,11 @@ grant delete on email_credentials to email_service;
 grant select, insert on email_accounts, email_folders, email_messages, email_placements, email_addresses,
   email_attachments, email_blobs, email_blob_pieces, email_search_entries, email_thread_links, email_changes,
   email_outbox, email_quarantine, email_audit_log, email_credentials to email_worker;
-grant select on email_tenants to email_worker;
+grant select on email_tenants, email_sync_jobs to email_worker;
+grant update (due_at, woken_at, worker_id, token, claimed_at, lease_until, watcher_id, failures, trouble, done, expected,
+  left_ms) on email_sync_jobs to email_worker;
 grant update (account_name, protocol, hostname, port, encryption, username, credential_id, is_sync_enabled,
-  sync_interval, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted, deleted_at, updated_at)
+  sync_interval, push_folders, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted, deleted_at, updated_at)
   on email_accounts to email_worker;
 grant update (name, wire_name, type, sync_token, uidvalidity, uidnext, highestmodseq, is_selectable, is_deleted,
   deleted_at, updated_at) on email_folders to email_worker;

@@ -15,6 +15,11 @@ create index idx_email_accounts_credential on email_accounts (tenant_id, credent
 -- credentials.of_account: the secret of an account.
 create index idx_email_credentials_account on email_credentials (tenant_id, account_id);
 
+-- jobs.due: what waits to be synced, the longest waiting first; email_sync_claim() asks the same of every tenant.
+create index idx_email_sync_jobs_due on email_sync_jobs (tenant_id, due_at) where due_at is not null;
+-- jobs.running: what is being synced; email_sync_claim() counts by tenant and host.
+create index idx_email_sync_jobs_running on email_sync_jobs (tenant_id, lease_until) where worker_id is not null;
+
 -- Folders -----------------------------------------------------------------------------------------------------------
 
 -- folders.by_type: the inbox of an account.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 from uuid import UUID
@@ -90,6 +91,7 @@ class Database:
 
     def __init__(self, dsn: str, *, max_connections: int = 4, statement_timeout_seconds: int = 60) -> None:
         self._where = _where(dsn)
+        self._before_commit: Callable[[TenantTx], Awaitable[None]] | None = None
         # In the transaction, not the session: a pooler takes no options, and gives the session to somebody else.
         self._begin = f"begin; set local statement_timeout = '{statement_timeout_seconds:d}s'"
         self._pool = AsyncConnectionPool(
@@ -124,7 +126,16 @@ class Database:
             UUID(int=tenant_id.int)
         )  # rendered from the UUID itself: nothing that was typed gets into SQL
         async with self._transaction(f"set local app.current_tenant_id = '{literal}'") as connection:
-            yield TenantTx(connection, tenant_id)
+            tx = TenantTx(connection, tenant_id)
+            yield tx
+            if self._before_commit:
+                await self._before_commit(tx)
+
+    def watched(self, before_commit: Callable[[TenantTx], Awaitable[None]]) -> Database:
+        """The same door, where each transaction of a tenant is looked at before it commits: an error rolls it back."""
+        other = copy.copy(self)
+        other._before_commit = before_commit
+        return other
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[SystemTx]:

@@ -44,6 +44,8 @@ class AccountSync:
         self._account = account
         self._source = source
         self._batches = 0
+        self.expected: int | None = None
+        """How many messages this run is to bring in, once that is known; servers without LIST-STATUS do not tell."""
 
     async def run(self, *, accept_empty: bool = False, report: Report = lambda *_: None) -> Tally:
         """Compare and mend every folder. Raises SourceError where the server cannot be gone on with."""
@@ -52,7 +54,9 @@ class AccountSync:
         problem: str | None = accounts.INTERRUPTED
         try:
             async with heartbeat(self._db, self._tenant_id, self._account.id):
-                for listed, folder, remote in await self._looked_at():
+                looked_at = await self._looked_at()
+                self.expected = _missing(looked_at)
+                for listed, folder, remote in looked_at:
                     tally.add(
                         await self._folder(listed, folder, remote, accept_empty=accept_empty, report=report)
                     )
@@ -174,6 +178,14 @@ class AccountSync:
             await changes.append(tx, self._account.id, modseq, "updated", "message", alive)
             await changes.append(tx, self._account.id, modseq, "deleted", "message", gone)
         return len(touched)
+
+
+def _missing(looked_at: list[tuple[SourceFolder, Folder, FolderState | None]]) -> int | None:
+    """How many messages the server has more than we, if it told."""
+    counted = [(numbers.exists, folder.total_count) for _, folder, numbers in looked_at if numbers]
+    if len(counted) < len(looked_at):
+        return None
+    return sum(max(0, (exists or 0) - ours) for exists, ours in counted)
 
 
 def _agrees(folder: Folder, numbers: FolderState) -> bool:

@@ -121,6 +121,16 @@ class ImapSource:
         )
         yield from reader.read(wanted)
 
+    def watched(self, folder: SourceFolder) -> tuple[ImapConnection, FolderState] | None:
+        """The connection with this folder opened, given away to who waits there for news, and what the folder holds;
+        a further call of anything opens a new one. None where the server offers no IDLE (RFC 2177)."""
+        link = self._connection()
+        if "IDLE" not in link.capabilities:
+            return None
+        now = self._examine(folder)
+        self._link = None
+        return link, now
+
     def _connection(self) -> ImapConnection:
         if self._link and self._link.is_open:
             return self._link

@@ -8,10 +8,11 @@ names.
 from __future__ import annotations
 
 import socket
+import ssl
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast
 
@@ -28,6 +29,8 @@ HELD_TOGETHER_BYTES = 4 * HELD_BYTES
 T = TypeVar("T")
 
 _CHECK = "Check the host and the port: postroom account add --help."
+_CLOSED = BytesIO()
+_CLOSED.close()
 _SMALL_BYTES = 64 * 2**10
 _PIECE_BYTES = 2**20
 
@@ -145,6 +148,18 @@ class ImapConnection:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._file.close()
         self._socket.close()
+
+    def part_with(self) -> tuple[socket.socket, bytes]:
+        """Give the socket away, with what was read of it already, to who reads it differently; nothing can be sent
+        here any more."""
+        self._socket.settimeout(0)
+        try:
+            unread = self._file.peek() if self.is_open else b""
+        except ssl.SSLWantReadError:
+            unread = b""
+        self._file.detach().close()
+        self._file = cast(BufferedReader, _CLOSED)
+        return self._socket, unread
 
     def _connected(self, port: int) -> socket.socket:
         try:

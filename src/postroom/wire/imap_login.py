@@ -6,12 +6,13 @@ import base64
 from pathlib import Path
 from typing import NoReturn
 
-from postroom.errors import ConnectionFailed, ServerMisbehaved, SignInRefused, SourceError
+from postroom.errors import ConnectionFailed, ServerMisbehaved, SignInRefused, SourceError, Throttled
 from postroom.model import Encryption
+from postroom.wire import throttling
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_names import command, quoted
 
-_PASSING = (b"UNAVAILABLE", b"INUSE", b"LIMIT", b"SERVERBUG")
+_PASSING = (b"UNAVAILABLE", b"SERVERBUG")
 """Response codes (RFC 5530 3, RFC 9051 7.1) that say nothing about the password."""
 
 
@@ -63,7 +64,10 @@ def sign_in(connection: ImapConnection, *, username: str, password: str) -> None
         _know_capabilities(connection)
     except CommandRefused as refusal:
         connection.close()
-        if refusal.code.upper().startswith(_PASSING):
+        code = refusal.code.upper()
+        if code.startswith(throttling.CODES) or (not code and throttling.asks_for_patience(refusal.text)):
+            raise Throttled(where=connection.where, reason=refusal.text) from refusal
+        if code.startswith(_PASSING):
             raise ConnectionFailed(where=connection.where, reason=refusal.text) from refusal
         raise SignInRefused(where=connection.where, reason=refusal.text) from refusal
     except BaseException:
