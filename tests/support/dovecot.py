@@ -40,7 +40,9 @@ _MAILDIR_LETTERS = {"\\Draft": "D", "\\Flagged": "F", "\\Answered": "R", "\\Seen
 class Dovecot:
     """A running server: where it listens, who may sign in, and ways to put mail into it."""
 
-    def __init__(self, *, root: Path, capabilities: Capabilities, tls: bool, certificate_name: str) -> None:
+    def __init__(
+        self, *, root: Path, capabilities: Capabilities, tls: bool, certificate_name: str, more: str = ""
+    ) -> None:
         self.host = "127.0.0.1"
         self.root = root
         self.capabilities = capabilities
@@ -48,6 +50,7 @@ class Dovecot:
         self.ca_file = root / "certs" / "cert.pem"
         self._tls = tls
         self._certificate_name = certificate_name
+        self._more = more
         self._passwords: dict[str, str] = {}
         self._counter = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -241,6 +244,7 @@ service anvil {{
     mode = 0
   }}
 }}
+{self._more}
 """
 
     def _wait_for_greeting(self) -> None:
@@ -296,15 +300,23 @@ def make_certificate(folder: Path, name: str = "localhost") -> Path:
 
 @contextmanager
 def running_dovecot(
-    *, capabilities: Capabilities = "full", tls: bool = True, certificate_name: str = "localhost"
+    *,
+    capabilities: Capabilities = "full",
+    tls: bool = True,
+    certificate_name: str = "localhost",
+    more: str = "",
 ) -> Iterator[Dovecot]:
-    """A server for the length of a `with`; the test is skipped where Dovecot is not installed."""
+    """A server for the length of a `with`, with `more` lines of configuration; the test is skipped where Dovecot is not installed."""
     require(
         bool(shutil.which("dovecot")), "Dovecot is not installed: apt-get install dovecot-imapd dovecot-pop3d"
     )
     with tempfile.TemporaryDirectory(prefix="dc-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         server = Dovecot(
-            root=Path(folder), capabilities=capabilities, tls=tls, certificate_name=certificate_name
+            root=Path(folder),
+            capabilities=capabilities,
+            tls=tls,
+            certificate_name=certificate_name,
+            more=more,
         )
         try:
             server.start()

@@ -25,7 +25,6 @@ Told = Callable[[Hashable, News, float], None]
 
 REFRESH_SECONDS = 28 * 60
 """RFC 2177 3: a server may end a client that says nothing for 30 minutes."""
-_ANSWER_SECONDS = 60
 _TICK_SECONDS = 1.0
 _MAX_LINE_BYTES = 64 * 2**10
 _CHANGES = re.compile(rb"\* (?:\d+ (?:EXISTS|EXPUNGE|FETCH)|VANISHED)\b", re.IGNORECASE)
@@ -46,9 +45,11 @@ class _Waiting:
 class IdleThread:
     """`thread.add(key, connection)` with a folder opened; `told` hears of news until it says that it is gone."""
 
-    def __init__(self, told: Told, *, refresh_seconds: float = REFRESH_SECONDS) -> None:
+    def __init__(
+        self, told: Told, *, refresh_seconds: float = REFRESH_SECONDS, answer_seconds: float = 60.0
+    ) -> None:
         self._told = told
-        self._refresh_seconds = refresh_seconds
+        self._refresh_seconds, self._answer_seconds = refresh_seconds, answer_seconds
         self._selector = selectors.DefaultSelector()
         self._waiting: dict[Hashable, _Waiting] = {}
         self._orders: list[Callable[[], None]] = []
@@ -66,7 +67,7 @@ class IdleThread:
         parted, unread = connection.part_with()
         _keep_alive(parted)
         now = time.monotonic()
-        waiting = _Waiting(key, parted, unread, now, now + _ANSWER_SECONDS)
+        waiting = _Waiting(key, parted, unread, now, now + self._answer_seconds)
         self._order(lambda: self._begin(waiting))
 
     def remove(self, key: Hashable) -> None:
@@ -134,7 +135,7 @@ class IdleThread:
         if waiting.phase != "idle":
             self._gone(waiting)  # it owes an answer: a dead connection looks like this
             return
-        waiting.phase, waiting.deadline = "ending", time.monotonic() + _ANSWER_SECONDS
+        waiting.phase, waiting.deadline = "ending", time.monotonic() + self._answer_seconds
         self._say(waiting, b"DONE\r\n")
 
     def _say(self, waiting: _Waiting, what: bytes) -> None:
@@ -172,7 +173,7 @@ class IdleThread:
             waiting.phase, waiting.deadline = "idle", time.monotonic() + self._refresh_seconds
         elif line.startswith(tag + b"OK") and waiting.phase == "ending":
             waiting.tags += 1
-            waiting.phase, waiting.deadline = "asked", time.monotonic() + _ANSWER_SECONDS
+            waiting.phase, waiting.deadline = "asked", time.monotonic() + self._answer_seconds
             self._say(waiting, b"I%d IDLE\r\n" % waiting.tags)
         elif line.startswith(b"* "):
             return line[2:5].upper() != b"BYE"
