@@ -13,7 +13,20 @@ from postroom.settings import Settings
 from tests.support.site import Store, home_of_its_own
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ["up", "down", "status", "url", "psql", "import", "sync", "search", "show", "export", "sample"]
+COMMANDS = [
+    "up",
+    "down",
+    "status",
+    "url",
+    "psql",
+    "import",
+    "sync",
+    "worker",
+    "search",
+    "show",
+    "export",
+    "sample",
+]
 
 
 def test_every_setting_is_described() -> None:

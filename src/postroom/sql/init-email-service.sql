@@ -774,26 +774,31 @@ begin
     with busy as materialized (
       select j.tenant_id, j.host, count(*) as running from public.email_sync_jobs j
        where j.worker_id is not null and j.lease_until > v_now group by j.tenant_id, j.host
-    ), waiting as (
-      select w.*, coalesce((select sum(b.running) from busy b where b.tenant_id = w.tenant_id), 0)
+    ), waiting as materialized (
+      -- Some more than are wanted, as hosts may have less room. A host that is full by this claim is left out of the next.
+      select w.tenant_id, w.account_id, w.host, w.due_at, coalesce(b.running, 0)
           + row_number() over (partition by w.tenant_id order by w.due_at, w.account_id) as turn
         from public.email_tenants t
+        left join (select o.tenant_id, sum(o.running) as running from busy o group by o.tenant_id) b
+          on b.tenant_id = t.tenant_id
        cross join lateral (
          select j.tenant_id, j.account_id, j.host, j.due_at from public.email_sync_jobs j
           where j.tenant_id = t.tenant_id and j.due_at <= case when p_woken_only then 0 else v_now end
             and (j.worker_id is null or j.lease_until <= v_now) and j.host <> all (v_full)
           order by j.due_at limit p_limit) w
-    ), placed as (
+       order by 5, 4, 2 limit 8 * p_limit
+    ), placed as materialized (
       select w.tenant_id, w.account_id, w.turn, w.due_at,
-          case when w.host <> all (p_uncounted_hosts) then
-            coalesce((select sum(b.running) from busy b where b.host = w.host), 0)
-              + row_number() over (partition by w.host order by w.turn, w.due_at, w.account_id) else 0 end as place
+          coalesce((select sum(b.running) from busy b where b.host = w.host), 0)
+            + row_number() over (partition by w.host order by w.turn, w.due_at, w.account_id) as place,
+          w.host = any (p_uncounted_hosts) as is_uncounted
         from waiting w
-    ), chosen as (
+    ), chosen as materialized (
       select k.tenant_id, k.account_id
-        from public.email_sync_jobs k
-        join placed p on p.tenant_id = k.tenant_id and p.account_id = k.account_id
-       where p.place <= p_per_host and k.due_at <= v_now and (k.worker_id is null or k.lease_until <= v_now)
+        from placed p
+        join public.email_sync_jobs k on k.tenant_id = p.tenant_id and k.account_id = p.account_id
+       where (p.is_uncounted or p.place <= p_per_host)
+         and k.due_at <= v_now and (k.worker_id is null or k.lease_until <= v_now)
        order by p.turn, p.due_at, p.account_id limit p_limit
          for update of k skip locked
     )
@@ -847,11 +852,14 @@ $$;
 -- For the first thousands of rows: the planner would go on planning for an empty table until autovacuum comes by, and
 -- the checks of foreign keys would read all of a tenant's rows.
 create function email_refresh_statistics() returns void
-language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
-  analyze (skip_locked) public.email_accounts, public.email_folders, public.email_blobs, public.email_messages,
-    public.email_placements, public.email_addresses, public.email_attachments, public.email_search_entries,
-    public.email_thread_links;
-$$;
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if (select reltuples from pg_class where oid = 'public.email_messages'::regclass) < 10000 then
+    analyze (skip_locked) public.email_accounts, public.email_folders, public.email_blobs, public.email_messages,
+      public.email_placements, public.email_addresses, public.email_attachments, public.email_search_entries,
+      public.email_thread_links;
+  end if;
+end $$;
 
 -- Search: row security would forbid the GIN index (@@ is not leakproof), so one function, owned by a role that reads
 -- the search entries of everybody, filters the tenant first and gives ids only. -----------------------------------------

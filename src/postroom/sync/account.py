@@ -145,8 +145,9 @@ class AccountSync:
             messages, max_messages=self._settings.batch_messages, max_bytes=self._settings.batch_bytes
         ):
             tally.add(await self._keep(folder, uidvalidity, batch))
-            self._batches += 1
-            await statistics.refresh(self._db, self._batches)
+            if len(batch.prepared) >= statistics.WORTH_MESSAGES:  # not after each letter that comes in
+                self._batches += 1
+                await statistics.refresh(self._db, self._batches)
             done += len(batch.prepared) + len(batch.unreadable)
             report(folder.name, done, len(wanted))
         return tally

@@ -5,6 +5,8 @@ from __future__ import annotations
 from postroom.store import system
 from postroom.store.database import Database
 
+WORTH_MESSAGES = 25
+"""What a batch must hold to count."""
 _AFTER = (1, 10)
 """Batches of one run. From the thousands on autovacuum is early enough."""
 
