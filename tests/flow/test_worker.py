@@ -95,6 +95,28 @@ def test_a_worker_that_is_told_to_stop_loses_nothing(store: Store, dovecot: Dove
     assert (tally["stored"], stored(store, tenant)) == (MESSAGES - kept, MESSAGES)
 
 
+def test_how_far_a_first_sync_is_and_how_long_it_takes_is_told(store: Store, dovecot: Dovecot) -> None:
+    _fill(dovecot, "alice", 3000, 49)
+    dovecot.fill("alice", "Work", [each.raw for each in generate(40, 61)])
+    tenant = store.tenant()
+    mailbox(store, dovecot, tenant, "alice")
+    with worker(store, POSTROOM_BATCH_MESSAGES="10") as running:
+        advance = "array[done, expected, left_ms]"
+        done, expected, left_ms = until(
+            lambda: next(
+                (each for each in column(store, tenant, advance, table="email_sync_jobs") if all(each)), None
+            )
+        )
+        assert done < expected == 3040
+        assert left_ms > 0
+        running.process.send_signal(signal.SIGSTOP)
+        shown = store.json("status")["accounts"][0]
+        assert shown["expected"] == 3040
+        assert "of 3,040 messages" in store.cli("status", COLUMNS="250").stdout
+        newest = column(store, tenant, "max(uid)", table="email_placements")
+        assert newest == [3000]  # newest first: of use after seconds
+
+
 def test_a_large_tenant_does_not_keep_a_small_one_waiting(store: Store, dovecot: Dovecot) -> None:
     large, small = store.tenant(), store.tenant()
     for number in range(8):
@@ -124,7 +146,7 @@ def test_a_refused_password_is_left_alone_until_it_is_changed(store: Store, dove
         assert (row["failures"], row["trouble"], row["last_sync_at"]) == (1, "refused", None)
         assert row["due_in_ms"] > 40 * 60 * 1000
         assert store.json("status")["jobs"]["failing"] == 1
-        assert "Tried again in" in store.cli("status", COLUMNS="250").stdout
+        assert "Next try in" in store.cli("status", COLUMNS="250").stdout
         mailbox(store, dovecot, tenant, "alice")
         until(lambda: stored(store, tenant) == 5 and are_current(store, tenant))
         assert store.json("status")["accounts"][0]["state"] == "ok"

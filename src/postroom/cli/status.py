@@ -151,7 +151,7 @@ def _more(row: dict[str, Any]) -> str:
         left = "" if row["left_ms"] is None else f", {_span(row['left_ms'])} left"
         return f", {row['done']:,}{of} messages{left}"
     if row["failures"] and row["due_in_ms"] is not None and not row["is_running"]:
-        return f" Tried again in {_span(row['due_in_ms'])}."
+        return f" Next try in {_span(row['due_in_ms'])}."
     return ""
 
 

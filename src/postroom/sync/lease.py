@@ -15,6 +15,8 @@ from postroom.store.database import Database, TenantTx
 from postroom.store.jobs import Advance, Lease
 
 _LOOK_AGAIN_SECONDS = 1.0
+_SIGN_SECONDS = 3.0
+"""Often enough for who looks at how far it is."""
 
 
 @asynccontextmanager
@@ -54,7 +56,7 @@ async def _keep(
     owner: asyncio.Task[object],
 ) -> None:
     while True:
-        await asyncio.sleep(min(lease_seconds / 3, 5))
+        await asyncio.sleep(min(lease_seconds / 3, _SIGN_SECONDS))
         try:
             async with db.tenant(lease.tenant_id) as tx:
                 is_ours = await jobs.extend(tx, lease, lease_ms=int(lease_seconds * 1000), advance=advance())

@@ -136,10 +136,15 @@ class Worker:
             await self._push.after_sync(lease, account, source)
 
     async def _beat(self) -> None:
+        """Every few seconds, and soon after something has changed."""
+        said, at = None, 0.0
         while True:
-            with suppress(StoreError):  # claiming meets the same trouble and says it
-                await self._say_so()
-            await asyncio.sleep(min(_BEAT_SECONDS, self._settings.lease_seconds / 3))
+            now = len(self._running), self._push.connections if self._push else 0
+            if now != said or time.monotonic() - at > min(_BEAT_SECONDS, self._settings.lease_seconds / 3):
+                with suppress(StoreError):  # claiming meets the same trouble and says it
+                    await self._say_so()
+                said, at = now, time.monotonic()
+            await asyncio.sleep(min(_TICK_SECONDS, self._settings.lease_seconds / 6))
 
     async def _say_so(self) -> None:
         async with self._around.db.system() as tx:
