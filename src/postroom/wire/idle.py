@@ -27,6 +27,8 @@ REFRESH_SECONDS = 28 * 60
 """RFC 2177 3: a server may end a client that says nothing for 30 minutes."""
 _TICK_SECONDS = 1.0
 _MAX_LINE_BYTES = 64 * 2**10
+_MAX_FLOOD_BYTES = 2**20
+"""Who sends faster than we read would have the thread for itself."""
 _CHANGES = re.compile(rb"\* (?:\d+ (?:EXISTS|EXPUNGE|FETCH)|VANISHED)\b", re.IGNORECASE)
 
 
@@ -149,7 +151,10 @@ class IdleThread:
     def _read(self, waiting: _Waiting) -> None:
         is_open = True
         try:
-            while more := waiting.socket.recv(16 * 2**10):
+            while len(waiting.unread) <= _MAX_FLOOD_BYTES:
+                more = waiting.socket.recv(16 * 2**10)
+                if not more:
+                    break
                 waiting.unread += more
             is_open = False
         except (BlockingIOError, ssl.SSLWantReadError):

@@ -1054,6 +1054,8 @@ grant select on email_tenants, email_accounts, email_folders, email_messages, em
   to email_service;
 grant insert on email_accounts, email_folders, email_credentials, email_outbox, email_changes, email_audit_log
   to email_service;
+-- It may ask for a sync, and show how far it is.
+grant select, update (due_at, woken_at) on email_sync_jobs to email_service;
 grant update (account_name, hostname, port, encryption, username, credential_id, is_sync_enabled, sync_interval,
   push_folders, is_enabled, modseq, is_deleted, deleted_at, updated_at) on email_accounts to email_service;
 grant update (is_read, is_flagged, is_deleted, deleted_at, updated_at) on email_messages to email_service;
