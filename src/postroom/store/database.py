@@ -147,9 +147,9 @@ class Database:
     @asynccontextmanager
     async def _transaction(self, tenant: str) -> AsyncIterator[Connection]:
         async with self._connection() as connection:
-            with translated("begin"):
-                await connection.execute(f"{self._begin}; {tenant}".encode())
             try:
+                with translated("begin"):
+                    await connection.execute(f"{self._begin}; {tenant}".encode())
                 yield connection
             except BaseException:
                 await _roll_back(connection)

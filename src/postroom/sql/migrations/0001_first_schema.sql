@@ -71,6 +71,10 @@ alter role email_service set idle_in_transaction_session_timeout = '60s';
 alter role email_worker set statement_timeout = '10min';
 alter role email_worker set lock_timeout = '10s';
 alter role email_worker set idle_in_transaction_session_timeout = '5min';
+-- A worker whose machine is gone without a word must not hold its account until the kernel's two hours are over.
+alter role email_worker set tcp_keepalives_idle = '30s';
+alter role email_worker set tcp_keepalives_interval = '10s';
+alter role email_worker set tcp_keepalives_count = 3;
 -- The pending list of the words' index is sorted in it: with less the index is written in several rounds.
 alter role email_worker set work_mem = '8MB';
 alter role email_readonly set statement_timeout = '5min';
