@@ -40,6 +40,15 @@ service imap {
   process_limit = 4000
 }
 """
+_MANY_JOBS = """
+set session_replication_role = replica;
+insert into email_tenants
+  select gen_random_uuid(), 't' || n, gen_random_uuid(), 0, 0 from generate_series(1, {tenants}) n;
+insert into email_sync_jobs (tenant_id, account_id, host, due_at)
+  select tenant_id, gen_random_uuid(), 'h' || (random() * 300)::int,
+    case when random() < 0.5 then 9e15::bigint else 1000 end
+  from email_tenants, generate_series(1, case when name = 't1' then 20000 else 45 end)
+"""
 TENANTS = 10
 PASSWORD = "pw"
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
@@ -53,12 +62,17 @@ def main() -> None:
     arguments.add_argument("--deliveries", type=int, default=100)
     arguments.add_argument("--accounts", type=int, default=1000, help="accounts of the first sync")
     arguments.add_argument("--messages", type=int, default=200, help="messages in each")
+    arguments.add_argument(
+        "--claims", type=int, default=2000, help="tenants among whose accounts claims look"
+    )
     given = arguments.parse_args()
     print(machine())
     if given.quiet:
         quiet(given.quiet, given.deliveries)
     if given.accounts:
         first_syncs(given.accounts, given.messages)
+    if given.claims:
+        claims(given.claims)
 
 
 def quiet(count: int, deliveries: int) -> None:
@@ -127,6 +141,35 @@ def first_syncs(count: int, messages: int) -> None:
                 f" messages/s, {count / seconds:.1f} accounts/s; the worker held {_peak_bytes(worker.pid) / 1e6:.0f} MB"
                 f" at most and took {_cpu_seconds(worker.pid) / total * 1000:.1f} ms of a processor for a message"
             )
+
+
+def claims(tenants: int) -> None:
+    """45 accounts of each tenant and 20,000 of one, half of them due, then none."""
+    with bench_store() as store:
+        with store.connect("postgres") as connection:
+            for statement in (
+                *_MANY_JOBS.format(tenants=tenants).split(";"),
+                "vacuum analyze email_sync_jobs",
+            ):
+                connection.execute(statement.encode())
+            due = _claimed(store)
+            connection.execute(b"update email_sync_jobs set due_at = 9e15")
+            connection.execute(b"vacuum analyze email_sync_jobs")
+        print(
+            f"a claim among the accounts of {tenants} tenants: {due:.0f} ms, {_claimed(store):.0f} ms where none is due"
+        )
+
+
+def _claimed(store: BenchStore) -> float:
+    times = list[float]()
+    with store.connect("email_worker") as connection:
+        for _ in range(9):
+            began = time.perf_counter()
+            connection.execute(
+                b"select * from email_sync_claim(gen_random_uuid(), 8, 60000, 10, '{}', false)"
+            ).fetchall()
+            times.append((time.perf_counter() - began) * 1000)
+    return median(times)
 
 
 def _fill(server: Dovecot, users: list[str], messages: int) -> None:
