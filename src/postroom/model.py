@@ -162,6 +162,8 @@ class Account:
     encryption: Encryption | None
     username: str | None
     credential_id: CredentialId | None
+    server_keep_days: int | None
+    """POP3: days from being stored here to being deleted there; None: never deleted there."""
     is_sync_enabled: bool
     sync_interval: int
     last_sync_at: int | None

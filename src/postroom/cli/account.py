@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from postroom.cli.frame import JsonOption, TenantOption, app, chosen, print_json, run, store, tenant_id
 from postroom.errors import UsageError
-from postroom.model import Account, Encryption
+from postroom.model import Account
 
 accounts_app = typer.Typer(
     help="Accounts: mailboxes on servers, and those filled by import.", no_args_is_help=True
 )
 app.add_typer(accounts_app, name="account")
-_PORTS = {"tls": 993, "starttls": 143, "none": 143}
+_FOREVER = "forever"
 
 
 @accounts_app.command()
 def add(
     tenant: TenantOption,
     email: Annotated[str, typer.Option("--email", help="The account's address.")],
-    host: Annotated[str, typer.Option("--host", help="The IMAP server.")],
+    host: Annotated[str, typer.Option("--host", help="The mail server.")],
     username: Annotated[str | None, typer.Option("--username", help="Without it: the address.")] = None,
     port: Annotated[
-        int | None, typer.Option("--port", help="Without it: 993 for tls, 143 otherwise.")
+        int | None, typer.Option("--port", help="Without it: 993 or 143 for IMAP, 995 or 110 for POP3.")
     ] = None,
     encryption: Annotated[str, typer.Option("--encryption", help="tls, starttls or none.")] = "tls",
-    protocol: Annotated[str, typer.Option("--protocol", help="imap.")] = "imap",
+    protocol: Annotated[str, typer.Option("--protocol", help="imap or pop3.")] = "imap",
+    keep_on_server: Annotated[
+        str,
+        typer.Option(
+            "--keep-on-server",
+            help="POP3: forever, or days after which what is stored here is deleted there; 0: at once.",
+            metavar="DAYS",
+        ),
+    ] = _FOREVER,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
@@ -38,10 +46,7 @@ def add(
 
     Example:  postroom account add -t acme --email me@example.com --host imap.example.com --password-stdin < secret
     """
-    if encryption not in _PORTS:
-        raise UsageError(reason=f"--encryption is {encryption!r}; there are tls, starttls and none.")
-    if protocol != "imap":
-        raise UsageError(reason=f"--protocol is {protocol!r}; for now there is imap only.")
+    server = _server(protocol, host, port, encryption, username or email, keep_on_server)
     password = (
         sys.stdin.readline().rstrip("\r\n")
         if password_stdin
@@ -49,7 +54,7 @@ def add(
     )
     if not password:
         raise UsageError(reason="The password is empty. Give it on standard input with --password-stdin.")
-    made = run(_add(tenant, email, host, port or _PORTS[encryption], encryption, username or email, password))  # pyright: ignore[reportArgumentType]
+    made = run(_add(tenant, email, server, password))
     if as_json:
         print_json({"id": str(made.id), "email_address": made.email_address})
     else:
@@ -58,29 +63,45 @@ def add(
         )
 
 
-async def _add(
-    tenant: str, email: str, host: str, port: int, encryption: Encryption, username: str, password: str
-) -> Account:
+def _server(
+    protocol: str, host: str, port: int | None, encryption: str, username: str, keep_on_server: str
+) -> dict[str, Any]:
+    """Where the mailbox is, as `store.accounts.connect` takes it. Raises UsageError."""
+    from postroom.sync.opening import PORTS
+
+    if protocol not in PORTS:
+        raise UsageError(reason=f"--protocol is {protocol!r}; there are imap and pop3.")
+    if encryption not in PORTS[protocol]:
+        raise UsageError(reason=f"--encryption is {encryption!r}; there are tls, starttls and none.")
+    keeps = keep_on_server == _FOREVER
+    if not keeps and (not keep_on_server.isdecimal() or int(keep_on_server) > 36500):
+        raise UsageError(reason=f"--keep-on-server is {keep_on_server!r}; it is a number of days or forever.")
+    if not keeps and protocol != "pop3":
+        raise UsageError(reason="--keep-on-server is for POP3; an IMAP server keeps what you keep.")
+    return {
+        "protocol": protocol,
+        "hostname": host,
+        "port": port or PORTS[protocol][encryption],
+        "encryption": encryption,
+        "username": username,
+        "server_keep_days": None if keeps else int(keep_on_server),
+    }
+
+
+async def _add(tenant: str, email: str, server: dict[str, Any], password: str) -> Account:
     from postroom.ops.master_key import master_key
     from postroom.store import accounts, audit, changes, credentials
 
     owner = await tenant_id(tenant)
     async with store("email_worker") as db, db.tenant(owner) as tx:
         account = await accounts.ensure(tx, email)
+        if account.last_sync_at and account.protocol != server["protocol"]:
+            reason = f"{email} has mail that came by {account.protocol}, and its folders would be told apart no more."
+            raise UsageError(reason=f"{reason} Add it for another tenant, or by {account.protocol}.")
         modseq = await changes.next_modseq(tx, account.id)
         credential_id = await credentials.put_password(tx, account.id, password, master_key(chosen()))
-        await accounts.connect(
-            tx,
-            account.id,
-            protocol="imap",
-            hostname=host,
-            port=port,
-            encryption=encryption,
-            username=username,
-            credential_id=credential_id,
-        )
-        after = {"hostname": host, "port": port, "encryption": encryption, "username": username}
-        await audit.append(tx, "account.connect", "account", account.id, after=after)
+        await accounts.connect(tx, account.id, credential_id=credential_id, **server)
+        await audit.append(tx, "account.connect", "account", account.id, after=server)
         await changes.append(tx, account.id, modseq, "updated", "account", [account.id])
     return account
 

@@ -21,7 +21,7 @@ from postroom.cli.frame import (
     store,
     tenant_id,
 )
-from postroom.errors import Partial, UsageError
+from postroom.errors import Partial
 
 
 @app.command("import")
@@ -92,45 +92,32 @@ def sync(
 async def _sync(tenant: str, email: str, *, accept_empty: bool) -> Any:
     from postroom.blobs import Blobs
     from postroom.ops.master_key import master_key
-    from postroom.store import accounts, credentials
-    from postroom.sync.account import AccountSync
-    from postroom.wire.imap import ImapSource
+    from postroom.store import accounts
+    from postroom.sync.opening import opened
 
     owner = await tenant_id(tenant)
     async with store("email_worker") as db:
         async with db.tenant(owner) as tx:
             account = await accounts.by_email(tx, email)
-            if account.hostname is None or account.credential_id is None:
-                raise UsageError(
-                    reason=f"{email} has no server yet. Give it one: postroom account add --help."
-                )
-            password = await credentials.get_password(tx, account.credential_id, master_key(chosen()))
-        source = ImapSource(
-            host=account.hostname,
-            port=account.port or 993,
-            encryption=account.encryption or "tls",
-            username=account.username or email,
-            password=password,
-            ca_file=chosen().ca_file,
-            timeout_seconds=chosen().imap_timeout_seconds,
-        )
+        found = await opened(db, Blobs(chosen()), chosen(), owner, account, master_key(chosen()))
         with progress(email, unit="messages") as show:
-            worker = AccountSync(db, Blobs(chosen()), chosen(), owner, account, source)
             try:
-                return await worker.run(
+                return await found.worker.run(
                     accept_empty=accept_empty, report=lambda folder, done, total: show(done, total, folder)
                 )
             finally:
-                source.close()
+                found.source.close()
 
 
 def _tell(tally: Any, *, as_json: bool) -> None:
     if as_json:
-        print_json({name: value for name, value in asdict(tally).items() if name != "held"})
+        shown = {name: value for name, value in asdict(tally).items() if name != "held"}
+        print_json({name: value for name, value in shown.items() if value is not None})
         return
     parts = [f"{tally.stored:,} stored", f"{tally.already_there:,} already there"]
     parts += [f"{tally.vanished:,} vanished"] * bool(tally.vanished)
     parts += [f"{tally.reflagged:,} reflagged"] * bool(tally.reflagged)
+    parts += [f"{tally.removed or 0:,} deleted on the server"] * bool(tally.removed)
     parts += [f"{tally.quarantined:,} in quarantine"] * bool(tally.quarantined)
     typer.echo(f"{', '.join(parts)} in {tally.seconds:.1f} s")
 

@@ -53,6 +53,7 @@ async def connect(
     encryption: Encryption,
     username: str,
     credential_id: CredentialId,
+    server_keep_days: int | None = None,
 ) -> None:
     """Say where the account's mailbox is and how to get in."""
     await tx.run(
@@ -64,6 +65,7 @@ async def connect(
         encryption=encryption,
         username=username,
         credential_id=credential_id,
+        server_keep_days=server_keep_days,
         at=now_ms(),
     )
 

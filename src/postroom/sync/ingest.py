@@ -30,6 +30,8 @@ class Tally:
     quarantined: int = 0
     vanished: int = 0
     reflagged: int = 0
+    removed: int | None = None
+    """Deleted on the server, having been stored here; only where POP3 is told to."""
     seconds: float = 0.0
     held: list[str] = field(default_factory=list)
     """Folders that would have lost everything, and why they did not."""
@@ -40,6 +42,8 @@ class Tally:
         self.quarantined += other.quarantined
         self.vanished += other.vanished
         self.reflagged += other.reflagged
+        if other.removed is not None:
+            self.removed = (self.removed or 0) + other.removed
         self.held += other.held
 
 

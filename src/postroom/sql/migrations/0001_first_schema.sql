@@ -207,6 +207,8 @@ create table email_accounts (
   encryption       text check (encryption in ('none', 'tls', 'starttls')),
   username         text,
   credential_id    uuid,
+  server_keep_days integer check (server_keep_days >= 0),              -- POP3: deleted there so many days after it was
+                                                                       -- stored here; null: never
   is_sync_enabled  boolean not null default true,
   sync_interval    integer not null default 300 check (sync_interval > 0),
   last_sync_at     bigint,
@@ -894,8 +896,8 @@ grant select, insert on email_accounts, email_folders, email_messages, email_pla
   email_attachments, email_blobs, email_blob_pieces, email_search_entries, email_thread_links, email_changes,
   email_outbox, email_quarantine, email_audit_log, email_credentials to email_worker;
 grant select on email_tenants to email_worker;
-grant update (account_name, protocol, hostname, port, encryption, username, credential_id, is_sync_enabled,
-  sync_interval, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted, deleted_at, updated_at)
+grant update (account_name, protocol, hostname, port, encryption, username, credential_id, server_keep_days,
+  is_sync_enabled, sync_interval, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted, deleted_at, updated_at)
   on email_accounts to email_worker;
 grant update (name, wire_name, type, sync_token, uidvalidity, uidnext, highestmodseq, is_selectable, is_deleted,
   deleted_at, updated_at) on email_folders to email_worker;

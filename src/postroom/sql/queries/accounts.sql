@@ -46,7 +46,7 @@ returning id
 -- name: connect
 update email_accounts
 set protocol = %(protocol)s, hostname = %(hostname)s, port = %(port)s, encryption = %(encryption)s,
-  username = %(username)s, credential_id = %(credential_id)s, last_error = null, updated_at = %(at)s
+  username = %(username)s, credential_id = %(credential_id)s, server_keep_days = %(server_keep_days)s, last_error = null, updated_at = %(at)s
 where tenant_id = %(tenant_id)s
   and id = %(account_id)s
 

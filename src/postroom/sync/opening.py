@@ -1,0 +1,64 @@
+"""Opening: from an account's row to the worker that brings it up to date, whatever its protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from postroom.blobs import Blobs
+from postroom.errors import UsageError
+from postroom.model import Account, TenantId
+from postroom.settings import Settings
+from postroom.store import credentials
+from postroom.store.credentials import MasterKey
+from postroom.store.database import Database
+from postroom.sync.account import AccountSync
+from postroom.sync.pop3 import Pop3Sync
+from postroom.wire.imap import ImapSource
+from postroom.wire.pop3 import Pop3Source
+from postroom.wire.sasl import Password
+
+PORTS = {
+    "imap": {"tls": 993, "starttls": 143, "none": 143},
+    "pop3": {"tls": 995, "starttls": 110, "none": 110},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """Who does the work, and the source to close when it is done."""
+
+    worker: AccountSync | Pop3Sync
+    source: ImapSource | Pop3Source
+
+
+async def opened(
+    db: Database, blobs: Blobs, settings: Settings, tenant_id: TenantId, account: Account, master: MasterKey
+) -> Opened:
+    """The worker of this account; nothing is connected yet. Raises UsageError where it has no server."""
+    if account.hostname is None or account.credential_id is None:
+        reason = f"{account.email_address} has no server yet. Give it one: postroom account add --help."
+        raise UsageError(reason=reason)
+    async with db.tenant(tenant_id) as tx:
+        password = await credentials.get_password(tx, account.credential_id, master)
+    who = Password(username=account.username or account.email_address, password=password)
+    encryption = account.encryption or "tls"
+    if account.protocol == "pop3":
+        pop3 = Pop3Source(
+            host=account.hostname,
+            port=account.port or PORTS["pop3"][encryption],
+            encryption=encryption,
+            who=who,
+            ca_file=settings.ca_file,
+            timeout_seconds=settings.imap_timeout_seconds,
+        )
+        return Opened(worker=Pop3Sync(db, blobs, settings, tenant_id, account, pop3), source=pop3)
+    imap = ImapSource(
+        host=account.hostname,
+        port=account.port or PORTS["imap"][encryption],
+        encryption=encryption,
+        username=who.username,
+        password=who.password,
+        ca_file=settings.ca_file,
+        timeout_seconds=settings.imap_timeout_seconds,
+    )
+    return Opened(worker=AccountSync(db, blobs, settings, tenant_id, account, imap), source=imap)
