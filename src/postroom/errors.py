@@ -7,6 +7,7 @@ PostroomError                      exit code 1
 ├── NotFound                       3   a tenant, account, folder or message is not there
 ├── SourceError                    4   a mailbox could not be read
 │   ├── SignInRefused              5
+│   │   └── SignInExpired              OAuth: a person must consent again
 │   ├── CertificateRefused         5
 │   ├── ConnectionFailed           6   host not found, refused, timed out, ended with a reason
 │   │   └── ConnectionDropped          ended in the middle, without a word
@@ -85,6 +86,10 @@ class SignInRefused(SourceError):
     """{where} refused the sign-in: {reason}. Check the user name and the password: postroom account add --help."""
 
     exit_code = 5
+
+
+class SignInExpired(SignInRefused):
+    """{where} takes the sign-in no more: {reason}. Sign in again: {again}."""
 
 
 class CertificateRefused(SourceError):

@@ -45,6 +45,14 @@ class Settings:
     """Password of the login `email_service`; also read from `POSTGRES_PASSWORD`."""
     ca_file: Path | None = None
     """Certificates to trust besides the system's, for mail servers with their own authority."""
+    oauth_google_client_id: str | None = None
+    oauth_google_client_secret: str | None = field(default=None, repr=False)
+    oauth_microsoft_client_id: str | None = None
+    oauth_microsoft_client_secret: str | None = field(default=None, repr=False)
+    oauth_client_id: str | None = None
+    """For `--oauth URL`, with the secret and the scope."""
+    oauth_client_secret: str | None = field(default=None, repr=False)
+    oauth_scope: str | None = None
     statement_timeout_seconds: int = 60
     imap_timeout_seconds: int = 60
     batch_messages: int = 300

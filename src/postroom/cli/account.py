@@ -40,6 +40,18 @@ def add(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
+    oauth: Annotated[
+        str | None,
+        typer.Option(
+            "--oauth", help="Sign in by OAuth: google, microsoft, or an issuer's URL.", metavar="PROVIDER"
+        ),
+    ] = None,
+    oauth_flow: Annotated[
+        str | None,
+        typer.Option(
+            "--oauth-flow", help="device (a code typed elsewhere) or browser; the first that there is."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add a mailbox on a server, or change how it is reached. The password is sealed before it is stored.
@@ -47,6 +59,24 @@ def add(
     Example:  postroom account add -t acme --email me@example.com --host imap.example.com --password-stdin < secret
     """
     server = _server(protocol, host, port, encryption, username or email, keep_on_server)
+    kind, secret = _secret(email, oauth, oauth_flow, password_stdin=password_stdin)
+    made = run(_add(tenant, email, server, kind, secret))
+    if as_json:
+        print_json({"id": str(made.id), "email_address": made.email_address})
+    else:
+        typer.echo(
+            f"Account {made.email_address} is there. Bring its mail in: postroom sync -t {tenant} -a {made.email_address}"
+        )
+
+
+def _secret(
+    email: str, oauth: str | None, oauth_flow: str | None, *, password_stdin: bool
+) -> tuple[Any, bytes]:
+    """What kind of secret it is, and the secret."""
+    if oauth is not None:
+        from postroom.cli.consent import consent
+
+        return "oauth2", consent(oauth, email, oauth_flow).to_json()
     password = (
         sys.stdin.readline().rstrip("\r\n")
         if password_stdin
@@ -54,13 +84,7 @@ def add(
     )
     if not password:
         raise UsageError(reason="The password is empty. Give it on standard input with --password-stdin.")
-    made = run(_add(tenant, email, server, password))
-    if as_json:
-        print_json({"id": str(made.id), "email_address": made.email_address})
-    else:
-        typer.echo(
-            f"Account {made.email_address} is there. Bring its mail in: postroom sync -t {tenant} -a {made.email_address}"
-        )
+    return "password", password.encode()
 
 
 def _server(
@@ -88,7 +112,7 @@ def _server(
     }
 
 
-async def _add(tenant: str, email: str, server: dict[str, Any], password: str) -> Account:
+async def _add(tenant: str, email: str, server: dict[str, Any], kind: Any, secret: bytes) -> Account:
     from postroom.ops.master_key import master_key
     from postroom.store import accounts, audit, changes, credentials
 
@@ -99,7 +123,7 @@ async def _add(tenant: str, email: str, server: dict[str, Any], password: str) -
             reason = f"{email} has mail that came by {account.protocol}, and its folders would be told apart no more."
             raise UsageError(reason=f"{reason} Add it for another tenant, or by {account.protocol}.")
         modseq = await changes.next_modseq(tx, account.id)
-        credential_id = await credentials.put_password(tx, account.id, password, master_key(chosen()))
+        credential_id = await credentials.put(tx, account.id, kind, secret, master_key(chosen()))
         await accounts.connect(tx, account.id, credential_id=credential_id, **server)
         await audit.append(tx, "account.connect", "account", account.id, after=server)
         await changes.append(tx, account.id, modseq, "updated", "account", [account.id])

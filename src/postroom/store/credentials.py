@@ -7,6 +7,8 @@ Both are bound to tenant, account and kind, so that an envelope moved to another
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
+from typing import Any, Literal
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -19,6 +21,7 @@ from postroom.sql import queries
 from postroom.store.database import TenantTx
 
 QUERIES = queries("credentials")
+Kind = Literal["password", "oauth2"]
 _NONCE_BYTES = 12
 
 
@@ -42,34 +45,76 @@ class MasterKey:
         return self._key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """What an envelope held."""
+
+    kind: Kind
+    value: bytes = field(repr=False)
+
+
 async def put_password(tx: TenantTx, account_id: AccountId, password: str, master: MasterKey) -> CredentialId:
     """Seal a password and keep it."""
+    return await put(tx, account_id, "password", password.encode(), master)
+
+
+async def put(
+    tx: TenantTx, account_id: AccountId, kind: Kind, value: bytes, master: MasterKey
+) -> CredentialId:
+    """Seal a secret and keep it."""
     credential_id = CredentialId(new_id())
-    bound_to = _bound_to(tx.tenant_id, account_id, "password")
-    data_key = AESGCM.generate_key(256)
-    await tx.run(
-        QUERIES.put,
-        id=credential_id,
-        account_id=account_id,
-        kind="password",
-        key_id=master.key_id,
-        wrapped_key=master.seal(data_key, bound_to),
-        ciphertext=MasterKey("", data_key).seal(password.encode(), bound_to),
-        at=now_ms(),
-    )
+    sealed = _sealed(_bound_to(tx.tenant_id, account_id, kind), value, master)
+    await tx.run(QUERIES.put, id=credential_id, account_id=account_id, kind=kind, at=now_ms(), **sealed)
     return credential_id
 
 
 async def get_password(tx: TenantTx, credential_id: CredentialId, master: MasterKey) -> str:
     """The password in the clear. Raises StoreError when this key does not open it."""
-    rows = await tx.rows(QUERIES.get, credential_id=credential_id)
+    return (await get(tx, credential_id, master)).value.decode()
+
+
+async def get(
+    tx: TenantTx, credential_id: CredentialId, master: MasterKey, *, for_update: bool = False
+) -> Secret:
+    """The secret in the clear; `for_update`: nobody else gets it so until this transaction ends.
+
+    Raises StoreError when this key does not open it.
+    """
+    query = QUERIES.get_for_update if for_update else QUERIES.get
+    rows = await tx.rows(query, credential_id=credential_id)
     if not rows:
         raise StoreError(reason="the account has no credential; give it one: postroom account add --help")
     row = rows[0]
-    bound_to = _bound_to(tx.tenant_id, row["account_id"], row["kind"])
+    return Secret(kind=row["kind"], value=_opened(tx.tenant_id, row, master))
+
+
+async def replace(
+    tx: TenantTx,
+    account_id: AccountId,
+    credential_id: CredentialId,
+    kind: Kind,
+    value: bytes,
+    master: MasterKey,
+) -> None:
+    """Keep another secret in the place of this one: a renewed token."""
+    sealed = _sealed(_bound_to(tx.tenant_id, account_id, kind), value, master)
+    await tx.run(QUERIES.replace, credential_id=credential_id, at=now_ms(), **sealed)
+
+
+def _sealed(bound_to: bytes, value: bytes, master: MasterKey) -> dict[str, Any]:
+    data_key = AESGCM.generate_key(256)
+    return {
+        "key_id": master.key_id,
+        "wrapped_key": master.seal(data_key, bound_to),
+        "ciphertext": MasterKey("", data_key).seal(value, bound_to),
+    }
+
+
+def _opened(tenant_id: TenantId, row: dict[str, Any], master: MasterKey) -> bytes:
+    bound_to = _bound_to(tenant_id, row["account_id"], row["kind"])
     try:
         data_key = master.open(bytes(row["wrapped_key"]), bound_to)
-        return MasterKey("", data_key).open(bytes(row["ciphertext"]), bound_to).decode()
+        return MasterKey("", data_key).open(bytes(row["ciphertext"]), bound_to)
     except InvalidTag as error:
         reason = (
             f"the credential was sealed with key {row['key_id']}, and key {master.key_id} does not open it; "

@@ -15,7 +15,7 @@ from postroom.sync.account import AccountSync
 from postroom.sync.pop3 import Pop3Sync
 from postroom.wire.imap import ImapSource
 from postroom.wire.pop3 import Pop3Source
-from postroom.wire.sasl import Password
+from postroom.wire.sasl import Bearer, Password
 
 PORTS = {
     "imap": {"tls": 993, "starttls": 143, "none": 143},
@@ -39,8 +39,16 @@ async def opened(
         reason = f"{account.email_address} has no server yet. Give it one: postroom account add --help."
         raise UsageError(reason=reason)
     async with db.tenant(tenant_id) as tx:
-        password = await credentials.get_password(tx, account.credential_id, master)
-    who = Password(username=account.username or account.email_address, password=password)
+        secret = await credentials.get(tx, account.credential_id, master)
+    username = account.username or account.email_address
+    if secret.kind == "oauth2":
+        from postroom.sync.tokens import (
+            AccessTokens,  # takes half a second, which passwords need not wait for
+        )
+
+        who = Bearer(username=username, tokens=AccessTokens(db, settings, tenant_id, account, master))
+    else:
+        who = Password(username=username, password=secret.value.decode())
     encryption = account.encryption or "tls"
     if account.protocol == "pop3":
         pop3 = Pop3Source(
@@ -56,8 +64,9 @@ async def opened(
         host=account.hostname,
         port=account.port or PORTS["imap"][encryption],
         encryption=encryption,
-        username=who.username,
-        password=who.password,
+        username=username,
+        password=who.password if isinstance(who, Password) else "",
+        tokens=who.tokens if isinstance(who, Bearer) else None,
         ca_file=settings.ca_file,
         timeout_seconds=settings.imap_timeout_seconds,
     )

@@ -15,6 +15,7 @@ from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_fetch import BodyReader
 from postroom.wire.imap_names import command, folders_of, quoted, to_wire
 from postroom.wire.imap_replies import LARGEST_UID, Reply, flags_of, listed, searched, selected, statuses
+from postroom.wire.sasl import Bearer, Password, Tokens
 
 _TRIES = 3
 
@@ -33,7 +34,8 @@ class ImapSource:
         port: int,
         encryption: Encryption,
         username: str,
-        password: str,
+        password: str = "",
+        tokens: Tokens | None = None,
         ca_file: Path | None = None,
         timeout_seconds: float = 60.0,
         batch_messages: int = 150,
@@ -41,13 +43,19 @@ class ImapSource:
     ) -> None:
         self._host, self._port = host, port
         self._encryption: Encryption = encryption
-        self._username, self._password = username, password
+        self._who = (
+            Bearer(username=username, tokens=tokens)
+            if tokens
+            else Password(username=username, password=password)
+        )
         self._ca_file = ca_file
         self._timeout_seconds = timeout_seconds
         self._batch_messages, self._batch_bytes = batch_messages, batch_bytes
         self._link: ImapConnection | None = None
         self._selected: str | None = None
         self._uidvalidities: dict[str, int | None] = {}
+        self.mechanism = ""
+        """How the last sign-in was done."""
 
     def __enter__(self) -> Self:
         self._connection()
@@ -132,7 +140,7 @@ class ImapSource:
             ca_file=self._ca_file,
             timeout_seconds=self._timeout_seconds,
         )
-        imap_login.sign_in(self._link, username=self._username, password=self._password)
+        self.mechanism = imap_login.sign_in(self._link, self._who)
         return self._link
 
     def _opened(self, folder: SourceFolder) -> ImapConnection:

@@ -10,6 +10,20 @@ from email_credentials
 where tenant_id = %(tenant_id)s
   and id = %(credential_id)s
 
+-- name: get_for_update
+-- Whoever renews a token holds the row meanwhile: of two, the second finds it renewed.
+select id, account_id, kind, key_id, wrapped_key, ciphertext
+from email_credentials
+where tenant_id = %(tenant_id)s
+  and id = %(credential_id)s
+for update
+
+-- name: replace
+update email_credentials
+set key_id = %(key_id)s, wrapped_key = %(wrapped_key)s, ciphertext = %(ciphertext)s, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(credential_id)s
+
 -- name: of_account
 select id, kind, key_id, updated_at
 from email_credentials
