@@ -5,6 +5,7 @@ PostroomError                      exit code 1
 │   ├── SettingError
 │   └── QuerySyntaxError
 ├── NotFound                       3   a tenant, account, folder or message is not there
+│   └── NoServerFound                  no server for an address
 ├── SourceError                    4   a mailbox could not be read
 │   ├── SignInRefused              5
 │   │   └── SignInExpired              OAuth: a person must consent again
@@ -71,6 +72,11 @@ class NotFound(PostroomError):
     """There is no {what} {name!r}. {mend}"""
 
     exit_code = 3
+
+
+class NoServerFound(NotFound):
+    """No {protocol} server is found for {email}: neither its domain, nor DNS, nor the list of providers names one that
+    can be believed. Name it: --host."""
 
 
 class SourceError(PostroomError):

@@ -53,6 +53,10 @@ class Settings:
     """For `--oauth URL`, with the secret and the scope."""
     oauth_client_secret: str | None = field(default=None, repr=False)
     oauth_scope: str | None = None
+    ispdb_url: str | None = "https://autoconfig.thunderbird.net/v1.1/{domain}"
+    """The list of mail providers that is asked where an account's server is not named; `none`: nobody is asked."""
+    dns_server: str | None = None
+    """`ADDRESS` or `ADDRESS:PORT` of the DNS server for that question; without it the system's."""
     statement_timeout_seconds: int = 60
     imap_timeout_seconds: int = 60
     batch_messages: int = 300

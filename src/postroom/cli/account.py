@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from postroom.cli.frame import JsonOption, TenantOption, app, chosen, print_json, run, store, tenant_id
+from postroom.cli.frame import JsonOption, TenantOption, app, chosen, print_json, run, say, store, tenant_id
 from postroom.errors import UsageError
 from postroom.model import Account
 
@@ -22,7 +22,9 @@ _FOREVER = "forever"
 def add(
     tenant: TenantOption,
     email: Annotated[str, typer.Option("--email", help="The account's address.")],
-    host: Annotated[str, typer.Option("--host", help="The mail server.")],
+    host: Annotated[
+        str | None, typer.Option("--host", help="The mail server; without it, it is looked for.")
+    ] = None,
     username: Annotated[str | None, typer.Option("--username", help="Without it: the address.")] = None,
     port: Annotated[
         int | None, typer.Option("--port", help="Without it: 993 or 143 for IMAP, 995 or 110 for POP3.")
@@ -56,9 +58,15 @@ def add(
 ) -> None:
     """Add a mailbox on a server, or change how it is reached. The password is sealed before it is stored.
 
-    Example:  postroom account add -t acme --email me@example.com --host imap.example.com --password-stdin < secret
+    Example:  postroom account add -t acme --email me@example.com --password-stdin < secret
     """
-    server = _server(protocol, host, port, encryption, username or email, keep_on_server)
+    found = None if host else _found(email, protocol)
+    if found:
+        say(f"{email} is at {found.hostname}:{found.port} ({found.encryption}), as {found.found_by} says.")
+        host, port, encryption = found.hostname, found.port, found.encryption
+        username = username or found.username
+        oauth = oauth or (None if password_stdin else found.oauth)  # who gives a password means it
+    server = _server(protocol, host or "", port, encryption, username or email, keep_on_server)
     kind, secret = _secret(email, oauth, oauth_flow, password_stdin=password_stdin)
     made = run(_add(tenant, email, server, kind, secret))
     if as_json:
@@ -67,6 +75,18 @@ def add(
         typer.echo(
             f"Account {made.email_address} is there. Bring its mail in: postroom sync -t {tenant} -a {made.email_address}"
         )
+
+
+def _found(email: str, protocol: str) -> Any:
+    """The server of an address, looked for. Raises NoServerFound and UsageError."""
+    from postroom.wire.discover import Places, discover
+
+    if protocol not in ("imap", "pop3"):
+        raise UsageError(reason=f"--protocol is {protocol!r}; there are imap and pop3.")
+    settings = chosen()
+    ispdb = None if settings.ispdb_url == "none" else settings.ispdb_url
+    places = Places(ispdb=ispdb, dns_server=settings.dns_server, ca_file=settings.ca_file)
+    return discover(email, protocol, places)
 
 
 def _secret(
