@@ -145,6 +145,7 @@ async def _add(tenant: str, email: str, server: dict[str, Any], kind: Any, secre
         modseq = await changes.next_modseq(tx, account.id)
         credential_id = await credentials.put(tx, account.id, kind, secret, master_key(chosen()))
         await accounts.connect(tx, account.id, credential_id=credential_id, **server)
+        await credentials.forget(tx, account.id, kept=credential_id)
         await audit.append(tx, "account.connect", "account", account.id, after=server)
         await changes.append(tx, account.id, modseq, "updated", "account", [account.id])
     return account

@@ -1,6 +1,17 @@
 """Every command: whoever imports this has read them all."""
 
-from postroom.cli import account, bring, database, find, server, take, tenant
+from postroom.cli import account, account_state, account_trial, bring, database, find, server, take, tenant
 from postroom.cli.frame import app
 
-__all__ = ["account", "app", "bring", "database", "find", "server", "take", "tenant"]
+__all__ = [
+    "account",
+    "account_state",
+    "account_trial",
+    "app",
+    "bring",
+    "database",
+    "find",
+    "server",
+    "take",
+    "tenant",
+]

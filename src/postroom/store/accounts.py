@@ -70,6 +70,16 @@ async def connect(
     )
 
 
+async def pause(tx: TenantTx, account_id: AccountId, *, is_paused: bool) -> None:
+    """Whether the account is left out when accounts are synced by themselves."""
+    await tx.run(QUERIES.pause, account_id=account_id, is_sync_enabled=not is_paused, at=now_ms())
+
+
+async def remove(tx: TenantTx, account_id: AccountId) -> None:
+    """Mark the account as deleted, and let go of its credential. Its mail stays in the tables, marked by it."""
+    await tx.run(QUERIES.remove, account_id=account_id, at=now_ms())
+
+
 async def sync_goes_on(tx: TenantTx, account_id: AccountId) -> None:
     """A sync has begun, or is still at work: to be said more often than every `LOST_AFTER_SECONDS`."""
     await tx.run(QUERIES.sync_goes_on, account_id=account_id, at=now_ms())

@@ -101,6 +101,11 @@ async def replace(
     await tx.run(QUERIES.replace, credential_id=credential_id, at=now_ms(), **sealed)
 
 
+async def forget(tx: TenantTx, account_id: AccountId, *, kept: CredentialId | None = None) -> int:
+    """Delete the secrets of an account, but for `kept`; how many there were."""
+    return await tx.run(QUERIES.forget, account_id=account_id, kept=kept)
+
+
 def _sealed(bound_to: bytes, value: bytes, master: MasterKey) -> dict[str, Any]:
     data_key = AESGCM.generate_key(256)
     return {

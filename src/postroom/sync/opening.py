@@ -15,7 +15,8 @@ from postroom.sync.account import AccountSync
 from postroom.sync.pop3 import Pop3Sync
 from postroom.wire.imap import ImapSource
 from postroom.wire.pop3 import Pop3Source
-from postroom.wire.sasl import Bearer, Password
+from postroom.wire.sasl import Bearer, Credentials, Password
+from postroom.wire.trial import Place
 
 PORTS = {
     "imap": {"tls": 993, "starttls": 143, "none": 143},
@@ -31,16 +32,17 @@ class Opened:
     source: ImapSource | Pop3Source
 
 
-async def opened(
-    db: Database, blobs: Blobs, settings: Settings, tenant_id: TenantId, account: Account, master: MasterKey
-) -> Opened:
-    """The worker of this account; nothing is connected yet. Raises UsageError where it has no server."""
+async def way_in(
+    db: Database, settings: Settings, tenant_id: TenantId, account: Account, master: MasterKey
+) -> tuple[Place, Credentials]:
+    """Where the account's mailbox is and how to sign in. Raises UsageError where it has no server."""
     if account.hostname is None or account.credential_id is None:
         reason = f"{account.email_address} has no server yet. Give it one: postroom account add --help."
         raise UsageError(reason=reason)
     async with db.tenant(tenant_id) as tx:
         secret = await credentials.get(tx, account.credential_id, master)
     username = account.username or account.email_address
+    who: Credentials
     if secret.kind == "oauth2":
         from postroom.sync.tokens import (
             AccessTokens,  # takes half a second, which passwords need not wait for
@@ -49,25 +51,41 @@ async def opened(
         who = Bearer(username=username, tokens=AccessTokens(db, settings, tenant_id, account, master))
     else:
         who = Password(username=username, password=secret.value.decode())
-    encryption = account.encryption or "tls"
-    if account.protocol == "pop3":
+    protocol, encryption = account.protocol or "imap", account.encryption or "tls"
+    place = Place(
+        protocol=protocol,
+        host=account.hostname,
+        port=account.port or PORTS[protocol][encryption],
+        encryption=encryption,
+        ca_file=settings.ca_file,
+        timeout_seconds=settings.imap_timeout_seconds,
+    )
+    return place, who
+
+
+async def opened(
+    db: Database, blobs: Blobs, settings: Settings, tenant_id: TenantId, account: Account, master: MasterKey
+) -> Opened:
+    """The worker of this account; nothing is connected yet. Raises UsageError where it has no server."""
+    place, who = await way_in(db, settings, tenant_id, account, master)
+    if place.protocol == "pop3":
         pop3 = Pop3Source(
-            host=account.hostname,
-            port=account.port or PORTS["pop3"][encryption],
-            encryption=encryption,
+            host=place.host,
+            port=place.port,
+            encryption=place.encryption,
             who=who,
-            ca_file=settings.ca_file,
-            timeout_seconds=settings.imap_timeout_seconds,
+            ca_file=place.ca_file,
+            timeout_seconds=place.timeout_seconds,
         )
         return Opened(worker=Pop3Sync(db, blobs, settings, tenant_id, account, pop3), source=pop3)
     imap = ImapSource(
-        host=account.hostname,
-        port=account.port or PORTS["imap"][encryption],
-        encryption=encryption,
-        username=username,
+        host=place.host,
+        port=place.port,
+        encryption=place.encryption,
+        username=who.username,
         password=who.password if isinstance(who, Password) else "",
         tokens=who.tokens if isinstance(who, Bearer) else None,
-        ca_file=settings.ca_file,
-        timeout_seconds=settings.imap_timeout_seconds,
+        ca_file=place.ca_file,
+        timeout_seconds=place.timeout_seconds,
     )
     return Opened(worker=AccountSync(db, blobs, settings, tenant_id, account, imap), source=imap)

@@ -908,7 +908,7 @@ grant update (family_id) on email_thread_links to email_worker;
 grant update (wrapped_key, key_id, ciphertext, updated_at) on email_credentials to email_worker;
 grant update (state, attempts, last_error, not_before, updated_at) on email_outbox to email_worker;
 grant update (reason, raw_blob, resolved_at, updated_at) on email_quarantine to email_worker;
-grant delete on email_blobs, email_blob_pieces to email_worker;
+grant delete on email_blobs, email_blob_pieces, email_credentials to email_worker;
 grant select on email_schema_migrations to email_service, email_worker;
 
 -- Analysts read the mail of the tenant that they set, a tenant's own login that of its tenant, and neither a secret.

@@ -24,6 +24,13 @@ set key_id = %(key_id)s, wrapped_key = %(wrapped_key)s, ciphertext = %(ciphertex
 where tenant_id = %(tenant_id)s
   and id = %(credential_id)s
 
+-- name: forget
+-- The secrets of an account, but for the one that it has now.
+delete from email_credentials
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+  and id is distinct from %(kept)s::uuid
+
 -- name: of_account
 select id, kind, key_id, updated_at
 from email_credentials
