@@ -37,6 +37,10 @@ class Settings:
     blob_store: str = "postgres"
     """`postgres`, `local:/folder` or `s3://bucket/prefix`."""
     s3_endpoint: str | None = None
+    master_key: str | None = field(default=None, repr=False)
+    """The key itself, and behind it older ones; before the command and the file."""
+    master_key_command: str | None = None
+    """What prints it: a secret store's own program; before the file."""
     master_key_file: Path | None = None
     """File with the key that protects credentials; without it `HOME/master.key`, made at first use."""
     passwords_dir: Path | None = None

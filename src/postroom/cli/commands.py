@@ -1,6 +1,17 @@
 """Every command: whoever imports this has read them all."""
 
-from postroom.cli import account, account_state, account_trial, bring, database, find, server, take, tenant
+from postroom.cli import (
+    account,
+    account_state,
+    account_trial,
+    bring,
+    database,
+    find,
+    keys,
+    server,
+    take,
+    tenant,
+)
 from postroom.cli.frame import app
 
 __all__ = [
@@ -11,6 +22,7 @@ __all__ = [
     "bring",
     "database",
     "find",
+    "keys",
     "server",
     "take",
     "tenant",

@@ -1,4 +1,4 @@
-"""The master key: 32 random bytes in a file of their own, made at first use."""
+"""The master key: 32 random bytes in base64, from the environment, a command or a file; behind it, older ones."""
 
 from __future__ import annotations
 
@@ -6,38 +6,118 @@ import base64
 import binascii
 import hashlib
 import os
+import subprocess
+from functools import partial
 from pathlib import Path
 
 from postroom.errors import StoreError
 from postroom.settings import Settings
 from postroom.store.credentials import MasterKey
 
+_COMMAND_SECONDS = 30
+
 
 def master_key(settings: Settings) -> MasterKey:
-    """The key of this installation. Raises StoreError when the file is not one."""
-    path = settings.master_key_file or settings.home / "master.key"
-    try:
-        if not path.exists() and settings.master_key_file is None:
-            _make(path)
-        key = base64.b64decode(path.read_bytes().strip(), validate=True)
-    except (OSError, binascii.Error) as error:
-        raise StoreError(reason=f"the master key {path} cannot be read: {error}") from error
-    if len(key) != 32:
-        raise StoreError(reason=f"the master key {path} is not 32 bytes in base64")
-    return MasterKey(hashlib.sha256(key).hexdigest()[:12], key)
+    """The keys of this installation. Raises StoreError where they cannot be had or are none."""
+    found = [_key(text, source_of(settings)) for text in read(settings)]
+    (key_id, key), *older = found
+    return MasterKey(
+        key_id,
+        key,
+        older=[MasterKey(*each) for each in older],
+        reload=partial(master_key, settings),
+        is_read_to_seal=settings.master_key is None and settings.master_key_command is None,
+    )
 
 
-def _make(path: Path) -> None:
-    """Whole or not at all, and for nobody else's eyes."""
+def own_file(settings: Settings) -> Path | None:
+    """The file that is ours to write; None where the operator keeps the key."""
+    theirs = (settings.master_key, settings.master_key_command, settings.master_key_file)
+    return settings.home / "master.key" if all(each is None for each in theirs) else None
+
+
+def source_of(settings: Settings) -> str:
+    """Where the key comes from, for people."""
+    if settings.master_key is not None:
+        return "POSTROOM_MASTER_KEY"
+    if settings.master_key_command is not None:
+        return "what POSTROOM_MASTER_KEY_COMMAND prints"
+    return str(settings.master_key_file or settings.home / "master.key")
+
+
+def new_key() -> str:
+    """A key as it is written down."""
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+def read(settings: Settings) -> list[str]:
+    """The keys as they are written down, the current one first; made at first use where the file is ours."""
+    if settings.master_key is not None:
+        text = settings.master_key
+    elif settings.master_key_command is not None:
+        text = _printed(settings.master_key_command)
+    else:
+        path = settings.master_key_file or settings.home / "master.key"
+        try:
+            if not path.exists() and settings.master_key_file is None:
+                write(path, [new_key()], is_first=True)
+            text = path.read_text()
+        except (OSError, UnicodeError) as error:
+            raise StoreError(reason=f"the master key {path} cannot be read: {error}") from error
+    if not text.split():
+        raise StoreError(reason=f"{source_of(settings)} is empty, and holds no master key")
+    return text.split()
+
+
+def write(path: Path, keys: list[str], *, is_first: bool = False) -> None:
+    """Whole or not at all, and for nobody else's eyes. `is_first`: where a file is there already, it stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(base64.b64encode(os.urandom(32)) + b"\n")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write("".join(f"{key}\n" for key in keys))
         file.flush()
         os.fsync(file.fileno())
+    if not is_first:
+        part.replace(path)
+    else:
+        try:
+            os.link(part, path)  # another program may have been first; then its key counts
+        except FileExistsError:
+            pass
+        part.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.link(part, path)  # another program may have been first; then its key counts
-    except FileExistsError:
-        pass
-    part.unlink()
+        os.fsync(folder)  # before anything is sealed with it
+    finally:
+        os.close(folder)
+
+
+def _printed(command: str) -> str:
+    """What the command prints; what it says on standard error goes to the operator as it is."""
+    try:
+        done = subprocess.run(
+            command,
+            shell=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=_COMMAND_SECONDS,
+            check=False,
+        )
+    except (subprocess.TimeoutExpired, OSError, UnicodeError) as error:
+        reason = f"POSTROOM_MASTER_KEY_COMMAND printed no key in {_COMMAND_SECONDS} seconds"
+        raise StoreError(reason=reason) from error
+    if done.returncode != 0:
+        raise StoreError(reason=f"POSTROOM_MASTER_KEY_COMMAND ended with exit code {done.returncode}")
+    return done.stdout
+
+
+def _key(text: str, where: str) -> tuple[str, bytes]:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != 32:
+        raise StoreError(reason=f"the master key {where} is not 32 bytes in base64")
+    return hashlib.sha256(key).hexdigest()[:12], key

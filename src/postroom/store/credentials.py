@@ -7,6 +7,8 @@ Both are bound to tenant, account and kind, so that an envelope moved to another
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
@@ -26,23 +28,62 @@ _NONCE_BYTES = 12
 
 
 class MasterKey:
-    """The key that opens every credential. It hides itself in logs and errors."""
+    """The key that seals every credential, with the older ones that still open some. It hides itself in logs and errors.
 
-    __slots__ = ("_key", "key_id")
+    `reload` gives the keys as they are now: a program that runs while they are rotated learns of the new one when it
+    meets what the new one sealed, and where `is_read_to_seal`, before it seals anything with the old one.
+    """
 
-    def __init__(self, key_id: str, key: bytes) -> None:
+    __slots__ = ("_is_read_to_seal", "_key", "_older", "_reload", "key_id")
+
+    def __init__(
+        self,
+        key_id: str,
+        key: bytes,
+        *,
+        older: Sequence[MasterKey] = (),
+        reload: Callable[[], MasterKey] | None = None,
+        is_read_to_seal: bool = False,
+    ) -> None:
         self.key_id = key_id
         self._key = AESGCM(key)
+        self._older = tuple(older)
+        self._reload = reload
+        self._is_read_to_seal = is_read_to_seal
 
     def __repr__(self) -> str:
         return f"MasterKey({self.key_id!r})"
 
+    @property
+    def key_ids(self) -> list[str]:
+        """The current key, then the older ones."""
+        return [self.key_id, *(each.key_id for each in self._older)]
+
     def seal(self, secret: bytes, bound_to: bytes) -> bytes:
+        """Ask for `key_id` after this: the key may be a newer one than before."""
+        if self._is_read_to_seal:
+            self._read_again()
         nonce = os.urandom(_NONCE_BYTES)
         return nonce + self._key.encrypt(nonce, secret, bound_to)
 
     def open(self, sealed: bytes, bound_to: bytes) -> bytes:
+        """Raises InvalidTag where no key opens it."""
+        for key in (self, *self._older):
+            with suppress(InvalidTag):
+                return key._decrypted(sealed, bound_to)
+        before = self.key_ids
+        self._read_again()
+        if self.key_ids == before:
+            raise InvalidTag
+        return self.open(sealed, bound_to)
+
+    def _decrypted(self, sealed: bytes, bound_to: bytes) -> bytes:
         return self._key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to)
+
+    def _read_again(self) -> None:
+        if self._reload is not None:
+            now = self._reload()
+            self.key_id, self._key, self._older = now.key_id, now._key, now._older
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +147,35 @@ async def forget(tx: TenantTx, account_id: AccountId, *, kept: CredentialId | No
     return await tx.run(QUERIES.forget, account_id=account_id, kept=kept)
 
 
+async def count_by_key(tx: TenantTx) -> dict[str, int]:
+    """How many credentials of the tenant are sealed with which master key."""
+    return {row["key_id"]: row["credentials"] for row in await tx.rows(QUERIES.count_by_key)}
+
+
+async def rewrap(tx: TenantTx, master: MasterKey, *, limit: int) -> int:
+    """Seal the keys of some envelopes with the current master key; how many. The secrets themselves stay sealed.
+
+    Raises StoreError for one that none of the keys opens.
+    """
+    rows = await tx.rows(QUERIES.sealed_with_others, key_id=master.key_id, limit=limit)
+    for row in rows:
+        bound_to = _bound_to(tx.tenant_id, row["account_id"], row["kind"])
+        try:
+            data_key = master.open(bytes(row["wrapped_key"]), bound_to)
+        except InvalidTag as error:
+            reason = f"a credential is sealed with key {row['key_id']}, which is none of {', '.join(master.key_ids)}"
+            raise StoreError(reason=f"{reason}; put that key behind the new one, and rotate again") from error
+        wrapped_key = master.seal(data_key, bound_to)
+        await tx.run(QUERIES.rewrap, id=row["id"], key_id=master.key_id, wrapped_key=wrapped_key, at=now_ms())
+    return len(rows)
+
+
 def _sealed(bound_to: bytes, value: bytes, master: MasterKey) -> dict[str, Any]:
     data_key = AESGCM.generate_key(256)
+    wrapped_key = master.seal(data_key, bound_to)
     return {
         "key_id": master.key_id,
-        "wrapped_key": master.seal(data_key, bound_to),
+        "wrapped_key": wrapped_key,
         "ciphertext": MasterKey("", data_key).seal(value, bound_to),
     }
 
@@ -122,8 +187,8 @@ def _opened(tenant_id: TenantId, row: dict[str, Any], master: MasterKey) -> byte
         return MasterKey("", data_key).open(bytes(row["ciphertext"]), bound_to)
     except InvalidTag as error:
         reason = (
-            f"the credential was sealed with key {row['key_id']}, and key {master.key_id} does not open it; "
-            "set POSTROOM_MASTER_KEY_FILE to the key that does, or add the account again"
+            f"the credential was sealed with key {row['key_id']}, and key {' or '.join(master.key_ids)} does not open"
+            " it; set POSTROOM_MASTER_KEY_FILE to the key that does, or add the account again"
         )
         raise StoreError(reason=reason) from error
 

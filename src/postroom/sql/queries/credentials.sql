@@ -24,6 +24,29 @@ set key_id = %(key_id)s, wrapped_key = %(wrapped_key)s, ciphertext = %(ciphertex
 where tenant_id = %(tenant_id)s
   and id = %(credential_id)s
 
+-- name: count_by_key
+select key_id, count(*) as credentials
+from email_credentials
+where tenant_id = %(tenant_id)s
+group by key_id
+order by key_id
+
+-- name: sealed_with_others
+-- What is not yet sealed with the current master key; held, for a token may be renewed at the same time.
+select id, account_id, kind, key_id, wrapped_key
+from email_credentials
+where tenant_id = %(tenant_id)s
+  and key_id <> %(key_id)s
+order by id
+limit %(limit)s
+for update
+
+-- name: rewrap
+update email_credentials
+set key_id = %(key_id)s, wrapped_key = %(wrapped_key)s, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(id)s
+
 -- name: forget
 -- The secrets of an account, but for the one that it has now.
 delete from email_credentials
