@@ -76,6 +76,7 @@ def test_an_account_is_paused_resumed_and_removed(store: Store, dovecot: Dovecot
         assert row() == (True, False, 1)
         assert store.json("account", "pause", "-t", tenant, "-a", EMAIL)["state"] == "paused"
         assert row() == (False, False, 1)
+        assert store.json("account", "list", "-t", tenant)["items"][0]["paused"] is True
         store.cli("account", "resume", "-t", tenant, "-a", EMAIL)
         assert row() == (True, False, 1)
         done = store.cli("account", "remove", "-t", tenant, "-a", EMAIL, stdin="n\n", check=False)

@@ -169,11 +169,19 @@ def list_(tenant: TenantOption, as_json: JsonOption = False) -> None:
         print_json(
             {
                 "items": [
-                    {"id": str(each.id), "email_address": each.email_address, "hostname": each.hostname}
+                    {
+                        "id": str(each.id),
+                        "email_address": each.email_address,
+                        "hostname": each.hostname,
+                        "protocol": each.protocol,
+                        "paused": not each.is_sync_enabled,
+                    }
                     for each in found
                 ]
             }
         )
         return
     for each in found:
-        typer.echo(f"{each.email_address:40} {each.protocol or 'import'} {each.hostname or ''}")
+        typer.echo(
+            f"{each.email_address:40} {each.protocol or 'import':6} {each.hostname or ''}{'' if each.is_sync_enabled else '  paused'}"
+        )
