@@ -19,6 +19,8 @@ _VALUES: dict[str, Any] = {
     "content_hash": "0" * 64,
     "domain": "company53.example",
     "idempotency_key": "key-12",
+    "kept": None,
+    "key_id": "k",
     "limit": 50,
     "list_id": "list-5",
     "modseq": 100,

@@ -166,7 +166,13 @@ async def rewrap(tx: TenantTx, master: MasterKey, *, limit: int) -> int:
             reason = f"a credential is sealed with key {row['key_id']}, which is none of {', '.join(master.key_ids)}"
             raise StoreError(reason=f"{reason}; put that key behind the new one, and rotate again") from error
         wrapped_key = master.seal(data_key, bound_to)
-        await tx.run(QUERIES.rewrap, id=row["id"], key_id=master.key_id, wrapped_key=wrapped_key, at=now_ms())
+        await tx.run(
+            QUERIES.rewrap,
+            credential_id=row["id"],
+            key_id=master.key_id,
+            wrapped_key=wrapped_key,
+            at=now_ms(),
+        )
     return len(rows)
 
 

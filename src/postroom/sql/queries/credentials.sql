@@ -45,7 +45,7 @@ for update
 update email_credentials
 set key_id = %(key_id)s, wrapped_key = %(wrapped_key)s, updated_at = %(at)s
 where tenant_id = %(tenant_id)s
-  and id = %(id)s
+  and id = %(credential_id)s
 
 -- name: forget
 -- The secrets of an account, but for the one that it has now.
