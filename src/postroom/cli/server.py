@@ -116,7 +116,10 @@ def status(as_json: JsonOption = False) -> None:
 
     console = Console()
     console.print(f"PostgreSQL {found['server']} · schema {found['schema']} · {found['where']}")
-    counted = ("stored", "pending", "quarantined", "gone")
+    troubled = [
+        each for each in ("pending", "quarantined", "gone") if any(row[each] for row in found["accounts"])
+    ]
+    counted = ("stored", *troubled)
     columns = ("tenant", "account", *counted, "size", "last sync", "state")
     table = Table(box=None, header_style="bold")
     for column in columns:
