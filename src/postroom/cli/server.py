@@ -120,10 +120,10 @@ def status(as_json: JsonOption = False) -> None:
         each for each in ("pending", "quarantined", "gone") if any(row[each] for row in found["accounts"])
     ]
     counted = ("stored", *troubled)
-    columns = ("tenant", "account", *counted, "size", "last sync", "state")
+    columns = ("tenant", "account", "state", *counted, "size", "last sync")
     table = Table(box=None, header_style="bold")
     for column in columns:
-        # On a narrow terminal the rest gives way: which account it is can always be read.
+        # On a narrow terminal the rest gives way: which account it is, and how it is, can always be read.
         names = [len(row[column]) for row in found["accounts"]] if column in ("tenant", "account") else []
         justify: Literal["left", "right"] = "right" if column in (*counted, "size") else "left"
         table.add_column(column, justify=justify, min_width=max(names, default=None))
@@ -131,10 +131,10 @@ def status(as_json: JsonOption = False) -> None:
         table.add_row(
             row["tenant"],
             row["account"],
+            row["state"],
             *(f"{row[name]:,}" for name in counted),
             readable_size(row["size_bytes"]),
             _ago(row["last_sync_at"]),
-            row["state"],
             style=None if row["state"] in ("ok", "syncing") else "yellow",
         )
     console.print(table if found["accounts"] else "No accounts yet: postroom tenant create acme")
