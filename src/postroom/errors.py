@@ -5,8 +5,10 @@ PostroomError                      exit code 1
 │   ├── SettingError
 │   └── QuerySyntaxError
 ├── NotFound                       3   a tenant, account, folder or message is not there
+│   └── NoServerFound                  no server for an address
 ├── SourceError                    4   a mailbox could not be read
 │   ├── SignInRefused              5
+│   │   └── SignInExpired              OAuth: a person must consent again
 │   ├── CertificateRefused         5
 │   ├── ConnectionFailed           6   host not found, refused, timed out, ended with a reason
 │   │   ├── ConnectionDropped          ended in the middle, without a word
@@ -85,6 +87,11 @@ class NotFound(PostroomError):
     exit_code = 3
 
 
+class NoServerFound(NotFound):
+    """No {protocol} server is found for {email}: neither its domain, nor DNS, nor the list of providers names one that
+    can be believed. Name it: --host."""
+
+
 class SourceError(PostroomError):
     """{where} could not be read: {reason}. {mend}"""
 
@@ -98,6 +105,10 @@ class SignInRefused(SourceError):
     """{where} refused the sign-in: {reason}. Check the user name and the password: postroom account add --help."""
 
     exit_code = 5
+
+
+class SignInExpired(SignInRefused):
+    """{where} takes the sign-in no more: {reason}. Sign in again: {again}."""
 
 
 class CertificateRefused(SourceError):

@@ -37,6 +37,10 @@ class Settings:
     blob_store: str = "postgres"
     """`postgres`, `local:/folder` or `s3://bucket/prefix`."""
     s3_endpoint: str | None = None
+    master_key: str | None = field(default=None, repr=False)
+    """The key itself, and behind it older ones; before the command and the file."""
+    master_key_command: str | None = None
+    """What prints it: a secret store's own program; before the file."""
     master_key_file: Path | None = None
     """File with the key that protects credentials; without it `HOME/master.key`, made at first use."""
     signing_key_file: Path | None = None
@@ -47,6 +51,18 @@ class Settings:
     """Password of the login `email_service`; also read from `POSTGRES_PASSWORD`."""
     ca_file: Path | None = None
     """Certificates to trust besides the system's, for mail servers with their own authority."""
+    oauth_google_client_id: str | None = None
+    oauth_google_client_secret: str | None = field(default=None, repr=False)
+    oauth_microsoft_client_id: str | None = None
+    oauth_microsoft_client_secret: str | None = field(default=None, repr=False)
+    oauth_client_id: str | None = None
+    """For `--oauth URL`, with the secret and the scope."""
+    oauth_client_secret: str | None = field(default=None, repr=False)
+    oauth_scope: str | None = None
+    ispdb_url: str | None = "https://autoconfig.thunderbird.net/v1.1/{domain}"
+    """The list of mail providers that is asked where an account's server is not named; `none`: nobody is asked."""
+    dns_server: str | None = None
+    """`ADDRESS` or `ADDRESS:PORT` of the DNS server for that question; without it the system's."""
     statement_timeout_seconds: int = 60
     imap_timeout_seconds: int = 60
     smtp_timeout_seconds: int = 30

@@ -32,6 +32,8 @@ _VALUES: dict[str, Any] = {
     "idempotency_key": "key-12",
     "is_deleted": False,
     "is_only": False,
+    "kept": None,
+    "key_id": "k",
     "limit": 50,
     "list_id": "list-5",
     "modseq": 100,

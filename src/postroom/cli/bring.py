@@ -96,32 +96,31 @@ def sync(
 
 
 async def _sync(tenant: str, email: str, *, accept_empty: bool) -> Any:
-    from postroom.blobs import Blobs
     from postroom.store import accounts
-    from postroom.sync.account import AccountSync
 
     owner = await tenant_id(tenant)
     async with store("email_worker") as db:
         async with db.tenant(owner) as tx:
             account = await accounts.by_email(tx, email)
-        source = await opened(db, owner, account)
+        found = await opened(db, owner, account)
         with progress(email, unit="messages") as show:
-            worker = AccountSync(db, Blobs(chosen()), chosen(), owner, account, source)
             try:
-                return await worker.run(
+                return await found.worker.run(
                     accept_empty=accept_empty, report=lambda folder, done, total: show(done, total, folder)
                 )
             finally:
-                source.close()
+                found.source.close()
 
 
 def _tell(tally: Any, *, as_json: bool) -> None:
     if as_json:
-        print_json({name: value for name, value in asdict(tally).items() if name not in _FOR_PEOPLE})
+        shown = {name: value for name, value in asdict(tally).items() if name not in _FOR_PEOPLE}
+        print_json({name: value for name, value in shown.items() if value is not None})
         return
     parts = [f"{tally.stored:,} stored", f"{tally.already_there:,} already there"]
     parts += [f"{tally.vanished:,} vanished"] * bool(tally.vanished)
     parts += [f"{tally.reflagged:,} reflagged"] * bool(tally.reflagged)
+    parts += [f"{tally.removed or 0:,} deleted on the server"] * bool(tally.removed)
     parts += [f"{tally.quarantined:,} in quarantine"] * bool(tally.quarantined)
     typer.echo(f"{', '.join(parts)} in {tally.seconds:.1f} s")
 

@@ -2,6 +2,8 @@
 
 from postroom.cli import (
     account,
+    account_state,
+    account_trial,
     audit,
     bring,
     database,
@@ -10,6 +12,7 @@ from postroom.cli import (
     erase,
     find,
     hold,
+    keys,
     message,
     move,
     outbox,
@@ -27,6 +30,8 @@ from postroom.cli.frame import app
 
 __all__ = [
     "account",
+    "account_state",
+    "account_trial",
     "app",
     "audit",
     "bring",
@@ -36,6 +41,7 @@ __all__ = [
     "erase",
     "find",
     "hold",
+    "keys",
     "message",
     "move",
     "outbox",

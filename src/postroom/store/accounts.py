@@ -57,6 +57,7 @@ async def connect(
     username: str,
     credential_id: CredentialId,
     ca_pem: str | None = None,
+    server_keep_days: int | None = None,
 ) -> None:
     """Say where the account's mailbox is and how to get in."""
     await tx.run(
@@ -69,8 +70,19 @@ async def connect(
         username=username,
         credential_id=credential_id,
         ca_pem=ca_pem,
+        server_keep_days=server_keep_days,
         at=now_ms(),
     )
+
+
+async def pause(tx: TenantTx, account_id: AccountId, *, is_paused: bool) -> None:
+    """Whether the account is left out when accounts are synced by themselves."""
+    await tx.run(QUERIES.pause, account_id=account_id, is_sync_enabled=not is_paused, at=now_ms())
+
+
+async def remove(tx: TenantTx, account_id: AccountId) -> None:
+    """Mark the account as deleted, and let go of its credential. Its mail stays in the tables, marked by it."""
+    await tx.run(QUERIES.remove, account_id=account_id, at=now_ms())
 
 
 async def sync_goes_on(tx: TenantTx, account_id: AccountId) -> None:

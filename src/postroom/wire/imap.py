@@ -15,6 +15,7 @@ from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_fetch import BodyReader
 from postroom.wire.imap_names import command, folders_of, quoted, to_wire
 from postroom.wire.imap_replies import listed, selected, statuses
+from postroom.wire.sasl import Bearer, Password, Tokens
 
 _TRIES = 3
 _UNDECIDED = (b"UNAVAILABLE", b"INUSE", b"SERVERBUG", b"LIMIT", b"NOPERM", b"AUTHORIZATIONFAILED", b"EXPIRED")
@@ -35,7 +36,8 @@ class ImapSource:
         port: int,
         encryption: Encryption,
         username: str,
-        password: str,
+        password: str = "",
+        tokens: Tokens | None = None,
         ca_file: Path | None = None,
         ca_pem: str | None = None,
         timeout_seconds: float = 60.0,
@@ -46,7 +48,11 @@ class ImapSource:
     ) -> None:
         self._host, self._port = host, port
         self._encryption: Encryption = encryption
-        self._username, self._password = username, password
+        self._who = (
+            Bearer(username=username, tokens=tokens)
+            if tokens
+            else Password(username=username, password=password)
+        )
         self._ca_file, self._ca_pem = ca_file, ca_pem
         self._timeout_seconds = timeout_seconds
         self._batch_messages, self._batch_bytes = batch_messages, batch_bytes
@@ -55,6 +61,8 @@ class ImapSource:
         self._link: ImapConnection | None = None
         self._selected: str | None = None
         self._uidvalidities: dict[str, int | None] = {}
+        self.mechanism = ""
+        """How the last sign-in was done."""
 
     def __enter__(self) -> Self:
         self._connection()
@@ -176,7 +184,7 @@ class ImapSource:
             ca_pem=self._ca_pem,
             timeout_seconds=self._timeout_seconds,
         )
-        imap_login.sign_in(self._link, username=self._username, password=self._password)
+        self.mechanism = imap_login.sign_in(self._link, self._who)
         imap_login.introduce(self._link, compresses=self._compresses)
         return self._link
 

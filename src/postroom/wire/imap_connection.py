@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,6 +37,8 @@ MAX_LITERAL_BYTES = 2**30
 HELD_TOGETHER_BYTES = 4 * HELD_BYTES
 """Once the replies to one command fill this much memory, all but small literals go to files."""
 T = TypeVar("T")
+Flight = bytes | Callable[[bytes], bytes]
+"""A piece of a command, or what makes it from the text of the server's `+` before it."""
 
 _CHECK = "Check the host and the port: postroom account add --help."
 _SMALL_BYTES = 64 * 2**10
@@ -86,6 +89,16 @@ class ImapConnection:
         """Whether a further command can be sent."""
         return not self._file.closed
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether nobody on the way can read along."""
+        return isinstance(self._socket, ssl.SSLSocket)
+
+    @property
+    def socket(self) -> socket.socket:
+        """What it runs over, for questions about the certificate."""
+        return self._socket
+
     def secure(self, ca_file: Path | None, ca_pem: str | None = None) -> None:
         """Go on under TLS; what the server said before is forgotten (RFC 9051 6.2.1)."""
         if self._has_unread_bytes():
@@ -120,18 +133,18 @@ class ImapConnection:
         self._learn(code)
         return word
 
-    def run(self, *flights: bytes, each: Callable[[Reply], None] = lambda _: None) -> None:
+    def run(self, first: bytes, *others: Flight, each: Callable[[Reply], None] = lambda _: None) -> None:
         """Send a command and hand each untagged reply to `each`.
 
-        `flights` are the pieces of the command, each but the first sent after a `+` of the server's.
+        `others` are further pieces of the command, each sent after a `+` of the server's.
         Raises CommandRefused on NO and BAD.
         """
         tag = self._next_tag()
         is_complete = False
-        flights = self._in_one(flights)
+        first, waiting = self._in_one(first, others)
         try:
-            self._send(tag + b" " + flights[0])
-            line = self._until_tagged(tag, list(flights[1:]), each)
+            self._send(tag + b" " + first)
+            line = self._until_tagged(tag, waiting, each)
             is_complete = True
         except Garbled as error:
             raise ServerMisbehaved(where=self.where, reason=f"its reply is garbled: {error}") from error
@@ -140,7 +153,7 @@ class ImapConnection:
                 self.abandon()
         self._conclude(line.removeprefix(tag + b" "))
 
-    def ask(self, *flights: bytes, parse: Callable[[Reply], T | None]) -> list[T]:
+    def ask(self, first: bytes, *others: Flight, parse: Callable[[Reply], T | None]) -> list[T]:
         """Send a command whose replies are few, and give those that `parse` finds to be about the matter."""
         found: list[T] = []
 
@@ -149,16 +162,20 @@ class ImapConnection:
             if value is not None:
                 found.append(value)
 
-        self.run(*flights, each=take)
+        self.run(first, *others, each=take)
         return found
 
-    def _in_one(self, flights: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    def _in_one(self, first: bytes, others: tuple[Flight, ...]) -> tuple[bytes, list[Flight]]:
         """Literals without waiting for the server's `+`, where it takes them so (RFC 7888)."""
-        if "LITERAL+" not in self.capabilities or not all(each.endswith(b"}") for each in flights[:-1]):
-            return flights
-        return (b"\r\n".join([*(each[:-1] + b"+}" for each in flights[:-1]), flights[-1]]),)
+        known = [each for each in (first, *others) if isinstance(each, bytes)]
+        literals = known[:-1]
+        if "LITERAL+" not in self.capabilities or len(known) <= len(others):
+            return first, list(others)  # what answers the server waits for it
+        if not all(each.endswith(b"}") for each in literals):
+            return first, list(others)
+        return b"\r\n".join([*(each[:-1] + b"+}" for each in literals), known[-1]]), []
 
-    def _until_tagged(self, tag: bytes, waiting: list[bytes], each: Callable[[Reply], None]) -> bytes:
+    def _until_tagged(self, tag: bytes, waiting: list[Flight], each: Callable[[Reply], None]) -> bytes:
         while True:
             reply = self._reply()
             line: bytes = reply[0]
@@ -168,7 +185,8 @@ class ImapConnection:
             elif line.startswith(tag + b" "):
                 return line
             elif line.startswith(b"+") and waiting:
-                self._send(waiting.pop(0))
+                flight = waiting.pop(0)
+                self._send(flight if isinstance(flight, bytes) else flight(line[1:].strip()))
             else:
                 self._misbehaved(f"it said {for_people(line)!r} where a reply was due")
 

@@ -211,6 +211,8 @@ create table email_accounts (
   username         text,
   credential_id    uuid,
   ca_pem           text,                                               -- certificates to trust its server by
+  server_keep_days integer check (server_keep_days >= 0),              -- POP3: deleted there so many days after it was
+                                                                       -- stored here; null: never
   is_sync_enabled  boolean not null default true,
   sync_interval    integer not null default 300 check (sync_interval > 0),
   last_sync_at     bigint,
@@ -1374,8 +1376,8 @@ grant select, insert on email_accounts, email_folders, email_messages, email_pla
 grant select on email_tenants, email_audit_log, email_audit_heads to email_worker;
 grant select, insert on email_purged_uids, email_holds, email_held_messages to email_worker;
 grant update (released_at) on email_holds to email_worker;
-grant update (account_name, protocol, hostname, port, encryption, username, credential_id, ca_pem, is_sync_enabled,
-  sync_interval, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted, deleted_at, updated_at)
+grant update (account_name, protocol, hostname, port, encryption, username, credential_id, ca_pem, server_keep_days,
+  is_sync_enabled, sync_interval, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted, deleted_at, updated_at)
   on email_accounts to email_worker;
 grant update (name, wire_name, type, sync_token, uidvalidity, uidnext, highestmodseq, mailbox_id, listed_count, pending,
   is_selectable, is_deleted, deleted_at, updated_at) on email_folders to email_worker;
@@ -1391,7 +1393,7 @@ grant update (folder_name, uidvalidity, uid, reason, raw_blob, resolved_at, vani
   to email_worker;
 -- What was deleted long enough ago is purged. Its addresses, attachments and words go with the message.
 grant delete on email_messages, email_placements, email_purged_uids, email_thread_links, email_held_messages, email_blobs,
-  email_blob_pieces to email_worker;
+  email_blob_pieces, email_credentials to email_worker;
 grant update (size_bytes, stored_bytes, pieces, codec, data) on email_blobs to email_worker;  -- bytes that were damaged
 grant select on email_schema_migrations to email_service, email_worker;
 
