@@ -38,6 +38,8 @@ PostroomError                      exit code 1
 ├── TenantErasing                  13
 ├── Held                           13
 ├── AuditTampered                  14  an audit trail is not what was written
+├── AccountBusy                  16  another process syncs the account
+├── LeaseLost                    16  … and has taken it over from us
 ├── Partial                        9   the work is done but for some messages, which are named
 ├── Unequal                       15   verify found differences between store and server
 └── Interrupted                  130   Ctrl-C or SIGTERM
@@ -263,6 +265,19 @@ class AuditTampered(PostroomError):
     write to it is whoever has the password of email_owner or of an administrator."""
 
     exit_code = 14
+
+
+class AccountBusy(PostroomError):
+    """{account} is being synced by another process: nothing to do. See how far it is: postroom status."""
+
+    exit_code = 16
+
+
+class LeaseLost(PostroomError):
+    """Another process has taken over the account {account}, as nothing was heard of this one. What was committed is kept;
+    it goes on from there."""
+
+    exit_code = 16
 
 
 class Partial(PostroomError):

@@ -197,6 +197,7 @@ class Account:
     is_syncing: bool
     is_enabled: bool
     last_error: str | None
+    push_folders: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

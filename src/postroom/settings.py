@@ -73,6 +73,23 @@ class Settings:
     """A larger message is fetched in parts."""
     batch_messages: int = 300
     batch_bytes: int = 6 * 1024 * 1024
+    imap_poll_interval: int = 300
+    """Seconds between two looks at an account that has no `sync_interval` of its own; also read from
+    `IMAP_POLL_INTERVAL`."""
+    concurrency: int = 8
+    """Accounts that one worker syncs at once."""
+    connections_per_host: int = 10
+    """Syncs at once on one mail server, of all workers together."""
+    connections_per_account: int = 10
+    """Connections that one account may take: one for the sync, the others wait for news."""
+    push_connections: int = 1000
+    """Connections on which one worker waits for news; 0 switches it off."""
+    push_refresh_seconds: int = 1680
+    """How often such a connection is renewed: servers end them after half an hour."""
+    lease_seconds: int = 30
+    """How long after the last sign of life of a worker its accounts are taken over."""
+    slice_seconds: int = 120
+    """How long a sync works while others wait, before it makes room for them."""
     log_level: str = "WARNING"
     """Also read from `LOG_LEVEL`."""
 
@@ -89,6 +106,7 @@ def load(environment: Mapping[str, str] | None = None, *, home: Path | None = No
         ("LOG_LEVEL", "LOG_LEVEL"),
         ("SERVICE_PASSWORD", "POSTGRES_PASSWORD"),
         ("SMTP_TIMEOUT_SECONDS", "SMTP_TIMEOUT"),
+        ("IMAP_POLL_INTERVAL", "IMAP_POLL_INTERVAL"),
     ):
         if also in found:
             found.setdefault(f"POSTROOM_{name}", found[also])

@@ -126,7 +126,7 @@ def test_a_server_that_stalls_does_not_hold_up_ctrl_c(store: Store, moment: str)
             server.answers["UID FETCH"] = lambda _: time.sleep(30) or b""
         server.tricks = {1: "stall"} if moment == "body" else {}
         running = _program(store, "sync", "-t", tenant, "-a", EMAIL)
-        time.sleep(2)
+        _until(lambda: _state(store, tenant) == "syncing")
         assert _interrupted(running, signal.SIGINT, within_seconds=5)
     assert _state(store, tenant) == "the sync was interrupted"
 

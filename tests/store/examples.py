@@ -45,10 +45,12 @@ _VALUES: dict[str, Any] = {
     "role": "from",
     "since": _MIDDLE,
     "storage_path": "parts/5",
+    "token": 1,
     "type": "inbox",
     "version": 1,
     "uid": 12,
     "uidvalidity": 1,
+    "worker_id": UUID(int=7),
 }
 _OF_ONE_QUERY: dict[str, dict[str, Any]] = {
     "messages.by_message_id": {"message_id": "12@example.com"},

@@ -24,6 +24,7 @@ WHOLE = {
     "audit.months",
     "moves.place_attachments",
     "moves.recount",
+    "jobs.of_tenant",
     "credentials.count_by_key",
     "credentials.sealed_with_others",
 }

@@ -52,6 +52,7 @@ class Dovecot:
         certificate_name: str,
         mechanisms: str = "plain login",
         token_key: bytes = b"",
+        more: str = "",
     ) -> None:
         self._mechanisms = mechanisms
         self._token_key = token_key
@@ -62,6 +63,7 @@ class Dovecot:
         self.ca_file = root / "certs" / "cert.pem"
         self._tls = tls
         self._certificate_name = certificate_name
+        self._more = more
         self._passwords: dict[str, str] = {}
         self._counter = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -272,6 +274,7 @@ service anvil {{
     mode = 0
   }}
 }}
+{self._more}
 """
 
     def _token_passdb(self) -> str:
@@ -341,8 +344,9 @@ def running_dovecot(
     certificate_name: str = "localhost",
     mechanisms: str = "plain login",
     token_key: bytes = b"",
+    more: str = "",
 ) -> Iterator[Dovecot]:
-    """A server for the length of a `with`; the test is skipped where Dovecot is not installed."""
+    """A server for the length of a `with`, with `more` lines of configuration; the test is skipped where Dovecot is not installed."""
     require(
         bool(shutil.which("dovecot")), "Dovecot is not installed: apt-get install dovecot-imapd dovecot-pop3d"
     )
@@ -354,6 +358,7 @@ def running_dovecot(
             certificate_name=certificate_name,
             mechanisms=mechanisms,
             token_key=token_key,
+            more=more,
         )
         try:
             server.start()

@@ -10,6 +10,7 @@ from uuid import UUID
 import typer
 
 from postroom.cli.frame import (
+    AccountOption,
     AsUserOption,
     JsonOption,
     TenantOption,
@@ -225,3 +226,37 @@ def list_(tenant: TenantOption, as_user: AsUserOption = None, as_json: JsonOptio
         typer.echo(
             f"{each.email_address:40} {each.protocol or 'import':6} {each.hostname or ''}{'' if each.is_sync_enabled else '  paused'}"
         )
+
+
+@accounts_app.command()
+def push(
+    tenant: TenantOption,
+    account: AccountOption,
+    folder: Annotated[
+        list[str] | None,
+        typer.Option("--folder", "-f", help="Wait for news of this folder; may be repeated."),
+    ] = None,
+    off: Annotated[bool, typer.Option("--off", help="Wait for no news: look in intervals only.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Which folders a worker waits for news of. All others are looked at in intervals.
+
+    Example:  postroom account push -t acme -a me@example.com -f INBOX -f Work/Orders
+    """
+    if bool(folder) == off:
+        raise UsageError(reason="Give the folders with --folder, or --off for none.")
+    from postroom.store import accounts
+
+    async def work() -> Account:
+        owner = await tenant_id(tenant)
+        async with store("email_worker") as db, db.tenant(owner) as tx:
+            found = await accounts.by_email(tx, account)
+            await accounts.watch_folders(tx, found.id, folder or [])
+            return found
+
+    found = run(work())
+    if as_json:
+        print_json({"id": str(found.id), "push_folders": folder or []})
+        return
+    what = ", ".join(folder or []) or "no folder: it is looked at in intervals"
+    typer.echo(f"{found.email_address} waits for news of {what}.")

@@ -20,11 +20,14 @@ from postroom.cli import (
     server,
     share,
     smtp,
+    status,
+    sync,
     take,
     tenant,
     tenant_life,
     tune,
     verify,
+    worker,
 )
 from postroom.cli.frame import app
 
@@ -49,9 +52,12 @@ __all__ = [
     "server",
     "share",
     "smtp",
+    "status",
+    "sync",
     "take",
     "tenant",
     "tenant_life",
     "tune",
     "verify",
+    "worker",
 ]

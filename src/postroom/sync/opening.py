@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from postroom.blobs import Blobs
 from postroom.errors import UsageError
@@ -29,12 +29,15 @@ PORTS = {
 }
 
 
+Source: TypeAlias = ImapSource | Pop3Source
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """Who does the work, and the source to close when it is done."""
 
     worker: AccountSync | Pop3Sync
-    source: ImapSource | Pop3Source
+    source: Source
 
 
 async def way_in(
@@ -82,9 +85,20 @@ def tokens_of(
 
 
 async def opened(
-    db: Database, blobs: Blobs, settings: Settings, tenant_id: TenantId, account: Account, master: MasterKey
+    db: Database,
+    blobs: Blobs,
+    settings: Settings,
+    tenant_id: TenantId,
+    account: Account,
+    master: MasterKey,
+    *,
+    fenced: Database | None = None,
 ) -> Opened:
-    """The worker of this account; nothing is connected yet. Raises UsageError where it has no server."""
+    """The worker of this account; nothing is connected yet. It writes through `fenced`, if that is given.
+
+    Raises UsageError where it has no server.
+    """
+    door = fenced or db
     place, who = await way_in(db, settings, tenant_id, account, master)
     if place.protocol == "pop3":
         pop3 = Pop3Source(
@@ -96,7 +110,7 @@ async def opened(
             ca_pem=place.ca_pem,
             timeout_seconds=place.timeout_seconds,
         )
-        return Opened(worker=Pop3Sync(db, blobs, settings, tenant_id, account, pop3), source=pop3)
+        return Opened(worker=Pop3Sync(door, blobs, settings, tenant_id, account, pop3), source=pop3)
     imap = ImapSource(
         host=place.host,
         port=place.port,
@@ -109,4 +123,4 @@ async def opened(
         timeout_seconds=place.timeout_seconds,
         whole_bytes=settings.imap_whole_bytes,
     )
-    return Opened(worker=AccountSync(db, blobs, settings, tenant_id, account, imap), source=imap)
+    return Opened(worker=AccountSync(door, blobs, settings, tenant_id, account, imap), source=imap)

@@ -15,6 +15,7 @@ from postroom.store.database import Database
 from postroom.sync import statistics
 from postroom.sync.aside import aside
 from postroom.sync.batches import Batch, batches
+from postroom.sync.folder import WORTH_MESSAGES
 from postroom.sync.heartbeat import heartbeat
 from postroom.sync.ingest import Arrival, Tally, ingest
 from postroom.wire.pop3 import INBOX, NUMBERING, Pop3Source
@@ -41,6 +42,8 @@ class Pop3Sync:
         self._tenant_id = tenant_id
         self._account = account
         self._source = source
+        self.expected: int | None = None
+        """How many messages this run is to bring in, once that is known."""
 
     async def run(
         self, *, accept_empty: bool = False, report: Callable[[str, int, int], None] = lambda *_: None
@@ -70,6 +73,7 @@ class Pop3Sync:
             folder = (await folders.ensure(tx, self._account.id, [INBOX]))[INBOX.name]
             taken = await placements.taken(tx, folder.id, NUMBERING)
         wanted = [uid for uid in reversed(list(remote.uids)) if uid not in taken]
+        self.expected = len(wanted)
         tally = await self._fetch(folder, wanted, report)
         async with self._db.tenant(self._tenant_id) as tx:
             await folders.set_state(
@@ -88,8 +92,9 @@ class Pop3Sync:
             max_bytes=self._settings.batch_bytes,
         ):
             tally.add(await self._keep(folder, batch))
-            count += 1
-            await statistics.refresh(self._db, count)
+            if len(batch.prepared) >= WORTH_MESSAGES:
+                count += 1
+                await statistics.refresh(self._db, count)
             done += len(batch.prepared) + len(batch.unreadable)
             report(folder.name, done, len(wanted))
         return tally

@@ -172,9 +172,25 @@ class ImapSource:
         )
         yield from reader.read(wanted)
 
+    def watched(self, folder: SourceFolder) -> tuple[ImapConnection, FolderState] | None:
+        """The connection with this folder opened, given away to who waits there for news, and what the folder holds;
+        a further call of anything opens a new one. None where the server offers no IDLE (RFC 2177)."""
+        link = self._connection()
+        if "IDLE" not in link.capabilities:
+            return None
+        if link.is_compressed:  # who waits reads the socket itself
+            link.close()
+            link = self._connected(compresses=False)
+        now = self._examine(folder)
+        self._link = None
+        return link, now
+
     def _connection(self) -> ImapConnection:
         if self._link and self._link.is_open:
             return self._link
+        return self._connected(compresses=self._compresses)
+
+    def _connected(self, *, compresses: bool | None) -> ImapConnection:
         self._selected = None
         self._link = imap_login.connect(
             host=self._host,
@@ -185,7 +201,7 @@ class ImapSource:
             timeout_seconds=self._timeout_seconds,
         )
         self.mechanism = imap_login.sign_in(self._link, self._who)
-        imap_login.introduce(self._link, compresses=self._compresses)
+        imap_login.introduce(self._link, compresses=compresses)
         return self._link
 
     def _opened(self, folder: SourceFolder) -> ImapConnection:

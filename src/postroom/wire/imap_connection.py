@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast
 
@@ -29,8 +29,8 @@ from postroom.model import Body
 from postroom.wire import tls
 from postroom.wire.deflate import Deflater, Inflating
 from postroom.wire.files import HELD_BYTES, FileSlice, OpenFile
-from postroom.wire.imap_pause import throttled
 from postroom.wire.imap_replies import Garbled, Reply, for_people, literal_size, status
+from postroom.wire.throttling import throttled
 
 MAX_LINE_BYTES = 16 * 2**20
 MAX_LITERAL_BYTES = 2**30
@@ -41,6 +41,8 @@ Flight = bytes | Callable[[bytes], bytes]
 """A piece of a command, or what makes it from the text of the server's `+` before it."""
 
 _CHECK = "Check the host and the port: postroom account add --help."
+_CLOSED = BytesIO()
+_CLOSED.close()
 _SMALL_BYTES = 64 * 2**10
 _PIECE_BYTES = 2**20
 
@@ -117,6 +119,11 @@ class ImapConnection:
     def is_near(self) -> bool:
         """Whether the server is on this machine."""
         return ipaddress.ip_address(self._socket.getpeername()[0].partition("%")[0]).is_loopback
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether what lies on the socket is not the text itself."""
+        return self._deflater is not None
 
     def compress(self) -> None:
         """Go on compressed (RFC 4978); the server has just agreed, and says nothing before we do."""
@@ -206,6 +213,18 @@ class ImapConnection:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._file.close()
         self._socket.close()
+
+    def part_with(self) -> tuple[socket.socket, bytes]:
+        """Give the socket away, with what was read of it already, to who reads it differently; nothing can be sent
+        here any more."""
+        self._socket.settimeout(0)
+        try:
+            unread = self._file.peek() if self.is_open else b""
+        except ssl.SSLWantReadError:
+            unread = b""
+        self._file.detach().close()
+        self._file = cast(BufferedReader, _CLOSED)
+        return self._socket, unread
 
     def _connected(self, port: int) -> socket.socket:
         try:

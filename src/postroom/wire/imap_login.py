@@ -7,12 +7,12 @@ from typing import NoReturn
 
 from postroom.errors import ConnectionFailed, ServerMisbehaved, SignInRefused, SourceError
 from postroom.model import Encryption
-from postroom.wire import sasl
+from postroom.wire import sasl, throttling
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_names import command, quoted
 from postroom.wire.sasl import Bearer, Credentials, Mechanism, Password
 
-_PASSING = (b"UNAVAILABLE", b"INUSE", b"LIMIT", b"SERVERBUG")
+_PASSING = (b"UNAVAILABLE", b"SERVERBUG", *throttling.CODES)
 """Response codes (RFC 5530 3, RFC 9051 7.1) that say nothing about the password."""
 _MAX_CHALLENGES = 8
 
@@ -72,6 +72,8 @@ def sign_in(connection: ImapConnection, who: Credentials) -> str:
         _know_capabilities(connection)
     except CommandRefused as refusal:
         connection.close()
+        if pause := throttling.at_sign_in(connection.where, refusal.code, refusal.text):
+            raise pause from refusal
         if _is_passing(refusal):
             raise ConnectionFailed(where=connection.where, reason=refusal.text) from refusal
         raise SignInRefused(where=connection.where, reason=refusal.text) from refusal

@@ -7,6 +7,13 @@ where tenant_id = %(tenant_id)s
   and email_address = %(email_address)s
   and not is_deleted
 
+-- name: by_id
+select *
+from email_accounts
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+  and not is_deleted
+
 -- name: of_user
 select *
 from email_accounts
@@ -83,6 +90,18 @@ where tenant_id = %(tenant_id)s
 update email_accounts
 set is_syncing = false, last_error = %(last_error)s, updated_at = %(at)s,
   last_sync_at = case when %(last_error)s::text is null then %(at)s else last_sync_at end
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+
+-- name: sync_paused
+update email_accounts
+set is_syncing = false, last_error = null, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+
+-- name: watch_folders
+update email_accounts
+set push_folders = %(folders)s, updated_at = %(at)s
 where tenant_id = %(tenant_id)s
   and id = %(account_id)s
 
