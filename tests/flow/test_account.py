@@ -85,3 +85,37 @@ def test_an_account_is_paused_resumed_and_removed(store: Store, dovecot: Dovecot
         assert row() == (False, True, 0)
     assert store.json("account", "list", "-t", tenant)["items"] == []
     assert store.cli("account", "pause", "-t", tenant, "-a", EMAIL, check=False).returncode == 3
+
+
+def test_who_sends_with_the_mailboxs_password_sends_with_the_new_one_and_keeps_its_own(
+    store: Store, dovecot: Dovecot
+) -> None:
+    tenant = store.tenant()
+    smtp = ("account", "smtp", "-t", tenant, "-a", EMAIL, "--host", "smtp.example.com")
+    with store.connect("postgres") as connection:
+
+        def row() -> tuple[bool, int]:
+            """Whether the sender has the account's secret, and how many secrets there are."""
+            found = connection.execute(
+                "select s.credential_id is not distinct from a.credential_id, (select count(*) from email_credentials c"
+                " where c.tenant_id = a.tenant_id and c.account_id = a.id)"
+                " from email_accounts a join email_tenants t using (tenant_id)"
+                " join email_senders s on s.tenant_id = a.tenant_id and s.account_id = a.id where t.name = %s",
+                [tenant],
+            ).fetchone()
+            assert found
+            return found
+
+        _add(store, tenant, dovecot.imaps_port, dovecot.password("alice"))
+        store.cli(*smtp, "--same-password")
+        assert row() == (True, 1)
+        _add(store, tenant, dovecot.imaps_port, "another")
+        assert row() == (True, 1)
+        store.cli(*smtp, "--password-stdin", stdin="of its own\n")
+        assert row() == (False, 2)
+        _add(store, tenant, dovecot.imaps_port, "a third")
+        assert row() == (False, 2)
+        store.cli(*smtp, "--password-stdin", stdin="of its own again\n")
+        assert row() == (False, 2)
+        store.cli("account", "remove", "-t", tenant, "-a", EMAIL, "--yes")
+        assert row() == (True, 0)

@@ -13,6 +13,7 @@ from postroom.sample import generate
 from tests.support.dovecot import Dovecot, running_dovecot
 from tests.support.oauth_server import CLIENT_ID, CLIENT_SECRET, OAuthServer
 from tests.support.site import Store
+from tests.support.smtp import SmtpServer
 
 EMAIL = "alice@example.test"
 KEY = b"k" * 32
@@ -166,3 +167,28 @@ def test_mistakes_are_one_sentence(store: Store, mailbox: Dovecot, issuer: OAuth
         assert done.returncode == 2, done.stderr
         assert said in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+def test_mail_goes_out_and_into_sent_by_the_same_consent(
+    store: Store, mailbox: Dovecot, issuer: OAuthServer, smtp: SmtpServer
+) -> None:
+    tenant, _ = _add(store, mailbox, issuer)
+    place = ("--host", smtp.host, "--port", str(smtp.port), "--encryption", "none", "--username", "alice")
+    store.cli("account", "smtp", "-t", tenant, "-a", EMAIL, *place, "--same-password")
+    _send(store, mailbox, tenant)
+    assert [each.recipients for each in smtp.received] == [["bob@example.test"]]
+    assert len(list((mailbox.root / "mail" / "alice" / ".Sent").glob("cur/*"))) == 1
+    smtp.refused_tokens = 1
+    _send(store, mailbox, tenant)
+    assert (len(smtp.received), len(smtp.tokens), issuer.renewals) == (2, 3, 1)
+    assert len(set(smtp.tokens)) == 2
+    smtp.refused_tokens = 2
+    done = _send(store, mailbox, tenant, check=False)
+    assert done.returncode == 17
+    assert "the sign-in was refused" in done.stderr
+    assert len(smtp.received) == 2
+
+
+def _send(store: Store, mailbox: Dovecot, tenant: str, **options: Any) -> Any:
+    letter = ("--to", "bob@example.test", "-s", "Hello", "--text", "How are you?")
+    return store.cli("send", "-t", tenant, "-a", EMAIL, *letter, **_settings(mailbox), **options)

@@ -11,6 +11,7 @@ import pytest
 from postroom.sample import generate
 from tests.support.dovecot import Dovecot
 from tests.support.site import Store, running_store
+from tests.support.smtp import SmtpServer
 from tests.support.workers import are_current, column, mailbox, stored, until, worker
 
 MESSAGES = 600
@@ -203,3 +204,19 @@ def test_sync_takes_all_accounts_of_a_tenant_or_of_all_tenants(store: Store, dov
     assert stored(store, two) == 9
     for wrong in (("sync",), ("sync", "--all", "-t", one), ("sync", "--all", "-a", "a@b.example")):
         assert store.cli(*wrong, check=False).returncode == 2
+
+
+def test_a_worker_sends_what_is_due_whatever_the_interval(
+    store: Store, dovecot: Dovecot, smtp: SmtpServer
+) -> None:
+    tenant = store.tenant()
+    email = mailbox(store, dovecot, tenant, "alice")
+    place = ("--host", smtp.host, "--port", str(smtp.port), "--encryption", "none", "--no-sign-in")
+    store.cli("account", "smtp", "-t", tenant, "-a", email, *place)
+    with worker(store) as running:
+        until(lambda: are_current(store, tenant))
+        store.cli("send", "-t", tenant, "-a", email, "--to", "bob@example.test", "--text", "Hi", "--queue")
+        until(lambda: smtp.received)
+        until(lambda: column(store, tenant, "copy_state", table="email_sends") == ["made"])
+        assert running.stop() == 0
+    assert len(smtp.received) == 1

@@ -36,6 +36,7 @@ _VALUES: dict[str, Any] = {
     "key_id": "k",
     "limit": 50,
     "list_id": "list-5",
+    "look_again_at": 1_700_000_000_000,
     "modseq": 100,
     "month": date(2022, 4, 1),
     "name": "Folder 0",

@@ -32,7 +32,7 @@ HOUR = 3600
         (ConnectionFailed(where=WHERE, reason="nothing listens there"), "unreachable"),
         (ConnectionFailed(where=WHERE, reason="no answer for 60 seconds"), "unreachable"),
         (ConnectionDropped(where=WHERE, reason="the server closed the connection"), "unreachable"),
-        (Throttled(where=WHERE, reason="slow down"), "throttled"),
+        (Throttled(where=WHERE, reason="slow down", until="12:30"), "throttled"),
         (
             ConnectionFailed(
                 where=WHERE, reason="the server ended the connection: Too many simultaneous connections"
@@ -85,7 +85,7 @@ def test_accounts_that_fail_together_do_not_come_back_together() -> None:
 def test_the_time_that_a_server_names_is_kept_to(text: str, seconds: float | None) -> None:
     assert asks_for_patience(text)
     assert named_seconds(text) == seconds
-    verdict = after(Throttled(where=WHERE, reason=text), 0, lambda: 0.0)
+    verdict = after(Throttled(where=WHERE, reason=text, until="12:30"), 0, lambda: 0.0)
     assert verdict.seconds >= (seconds or 0)
     if seconds:
         assert verdict.seconds == pytest.approx(seconds)

@@ -27,7 +27,7 @@ from postroom.ids import now_ms
 from postroom.model import AccountId, TenantId
 from postroom.outbox import copies, retry, verdict
 from postroom.outbox.dkim import Signer
-from postroom.outbox.signing_in import Tokens, TokensOf, sign_in_of
+from postroom.outbox.signing_in import TokensOf, sign_in_of
 from postroom.outbox.verdict import Verdict
 from postroom.settings import Settings
 from postroom.store import credentials, senders, sends
@@ -301,7 +301,10 @@ class _Run:
         if self._connection is not None and self._connection.is_open:
             self._is_fresh = False
             return self._connection
-        self._connection = await connect(await self._server())
+        try:
+            self._connection = await connect(await self._server())
+        except SourceError as error:  # of whoever gives out tokens
+            raise SendingUnavailable(where="the outbox", reason=str(error).rstrip(".")) from error
         self._is_fresh = True
         return self._connection
 
@@ -327,23 +330,18 @@ class _Run:
         self._wants_copy = sender.sent_copy == "append"
         # Outside the transaction: a token may have to be renewed.
         password = who if isinstance(who, str) else None
-        access_token = await self._token(who) if who is not None and not isinstance(who, str) else None
+        tokens = None if who is None or isinstance(who, str) else who
         return SmtpServer(
             hostname=sender.hostname,
             port=sender.port,
             encryption=sender.encryption,
             username=sender.username,
             password=password,
-            access_token=access_token,
+            access_token=await tokens.token() if tokens else None,
+            fresh_token=tokens.token if tokens else None,
             ca_file=self._settings.ca_file,
             timeout_seconds=self._settings.smtp_timeout_seconds,
         )
-
-    async def _token(self, tokens: Tokens) -> str:
-        try:
-            return await tokens.token()
-        except SourceError as error:
-            raise SendingUnavailable(where="the outbox", reason=str(error).rstrip(".")) from error
 
 
 def _all(addresses: Sequence[str], state: sends.RecipientState) -> list[Answer]:

@@ -163,7 +163,7 @@ set send_due_at = least(
       and o.account_id = %(account_id)s
       and o.state in ('running', 'unknown')
       and o.kind = 'send'
-      and o.updated_at > %(look_again_at)s - 86400000
+      and (o.state = 'running' or o.updated_at > %(look_again_at)s - 86400000)
   )
 )
 where tenant_id = %(tenant_id)s
