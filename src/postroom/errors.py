@@ -38,8 +38,8 @@ PostroomError                      exit code 1
 ├── TenantErasing                  13
 ├── Held                           13
 ├── AuditTampered                  14  an audit trail is not what was written
-├── AccountBusy                  16  another process syncs the account
-├── LeaseLost                    16  … and has taken it over from us
+├── AccountBusy                   16  another process syncs the account
+├── LeaseLost                     16  … and has taken it over from us
 ├── Partial                        9   the work is done but for some messages, which are named
 ├── Unequal                       15   verify found differences between store and server
 └── Interrupted                  130   Ctrl-C or SIGTERM

@@ -63,7 +63,7 @@ OF_ACCOUNTS = {
 
 POLICIES_FOR_ALL_TENANTS = {
     ("email_tenants", "email_owner"),  # its functions find a tenant by name
-    ("email_sync_jobs", "email_owner"),  # its functions find what is due
+    ("email_sync_jobs", "email_owner"),  # its functions find what is due, where no tenant is set
     ("email_folders", "email_search"),
     ("email_messages", "email_search"),
     ("email_placements", "email_search"),
@@ -72,7 +72,7 @@ POLICIES_FOR_ALL_TENANTS = {
 """Which role has a policy that shows it every tenant's rows, and where."""
 
 SEES_ALL_ROWS = {("email_owner", "email_tenants"), ("email_owner", "email_sync_jobs")}
-"""Which login that is bound to a tenant sees all rows of a table nevertheless."""
+"""Which login that is bound to a tenant sees all rows of a table nevertheless; of the jobs only where no tenant is set."""
 
 NEVER_READ_BY = {"email_credentials": {"email_service", "email_readonly", "email_monitor"}}
 """Tables that not even their own tenant's rows may be read from."""

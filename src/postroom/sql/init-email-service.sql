@@ -894,8 +894,10 @@ begin
     union all values
       -- The functions at the end of this file, owned by email_owner, find a tenant by its name.
       ('email_tenants', '_owner_policy', 'to email_owner using (true) with check (true)'),
-      -- … and what is due of all tenants.
-      ('email_sync_jobs', '_owner_policy', 'to email_owner using (true) with check (true)'),
+      -- … and what is due of all tenants; where one is set, the owner has that one's jobs only.
+      ('email_sync_jobs', '_owner_policy', $q$to email_owner
+        using ((select nullif(current_setting('app.current_tenant_id', true), '') is null))
+        with check ((select nullif(current_setting('app.current_tenant_id', true), '') is null))$q$),
       -- The owner's share is made and goes with the account, and not otherwise.
       ('email_account_shares', '_owner_update_policy', $q$as restrictive for update using (access <> 'owner')$q$),
       ('email_account_shares', '_owner_delete_policy', $q$as restrictive for delete using (access <> 'owner')$q$)
