@@ -89,6 +89,17 @@ def test_what_leaves_the_server_stays_here(store: Store, dovecot: Dovecot) -> No
     assert _rows(store, tenant) == (10, 10)
 
 
+def test_what_was_deleted_and_purged_here_does_not_come_again(store: Store, dovecot: Dovecot) -> None:
+    _fill(dovecot, 10, 4)
+    tenant = _account(store, dovecot)
+    _sync(store, tenant, dovecot)
+    store.cli("message", "delete", "-t", tenant, "--search", "")
+    store.cli("tenant", "retention", tenant, "--keep-deleted", "0d")
+    assert store.json("purge", "-t", tenant)["items"][0]["purged"] == 10
+    assert _sync(store, tenant, dovecot) == NOTHING
+    assert _rows(store, tenant) == (0, 0)
+
+
 def test_keep_on_server_0_deletes_what_was_stored(store: Store, dovecot: Dovecot) -> None:
     _fill(dovecot, 25, 5)
     tenant = _account(store, dovecot, "--keep-on-server", "0")

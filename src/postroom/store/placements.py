@@ -54,7 +54,7 @@ async def living(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> dict[in
 
 
 async def taken(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> dict[int, int]:
-    """Every UID that ever came in, also what was let go since, to when it did (milliseconds)."""
+    """Every UID that ever came in, also what was let go since, to when it did or was purged (milliseconds)."""
     rows = await tx.rows(QUERIES.taken, folder_id=folder_id, uidvalidity=uidvalidity)
     return {row["uid"]: row["created_at"] for row in rows}
 
