@@ -12,6 +12,7 @@ from postroom.model import Query
 _MIDDLE = 1_650_000_000_000
 _VALUES: dict[str, Any] = {
     "address": "p2993@company53.example",
+    "attachment_id": UUID(int=7),
     "after": UUID(int=0),
     "after_at": 0,
     "after_id": UUID(int=0),
@@ -28,6 +29,7 @@ _VALUES: dict[str, Any] = {
     "content_hash": "0" * 64,
     "domain": "company53.example",
     "hold_id": UUID(int=0),
+    "key_id": UUID(int=7),
     "kind": "erase",
     "idempotency_key": "key-12",
     "is_deleted": False,

@@ -23,6 +23,8 @@ WHOLE = {"folders.miscounted", "audit.months", "moves.place_attachments", "moves
 OF_THE_TENANT = {
     *WHOLE,
     "accounts.all_accounts",
+    "api_keys.all_keys",
+    "changes.heads",
     "accounts.create",
     "accounts.end_lost_syncs",
     "accounts.hold_all",

@@ -2,6 +2,7 @@
 
 from postroom.cli import (
     account,
+    api_key,
     audit,
     bring,
     database,
@@ -14,6 +15,7 @@ from postroom.cli import (
     move,
     outbox,
     send,
+    serve,
     server,
     share,
     smtp,
@@ -27,6 +29,7 @@ from postroom.cli.frame import app
 
 __all__ = [
     "account",
+    "api_key",
     "app",
     "audit",
     "bring",
@@ -40,6 +43,7 @@ __all__ = [
     "move",
     "outbox",
     "send",
+    "serve",
     "server",
     "share",
     "smtp",

@@ -53,8 +53,8 @@ async def append(
         "object_id": object_id,
         "before": before,
         "after": after,
-        "user_id": user_id,
-        "api_key_id": api_key_id,
+        "user_id": user_id or tx.acting_user_id,
+        "api_key_id": api_key_id or tx.api_key_id,
     }
     await tx.run(QUERIES.append, id=new_id(), action=action, about=orjson.dumps(about).decode())
 

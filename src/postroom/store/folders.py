@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
+from postroom.errors import NotFound
 from postroom.ids import new_id, now_ms
 from postroom.model import AccountId, Folder, FolderId, FolderState, Ledger, SourceFolder
 from postroom.sql import queries
@@ -18,6 +19,14 @@ _COLUMNS = [each.name for each in fields(Folder)]
 async def of_account(tx: TenantTx, account_id: AccountId) -> list[Folder]:
     """The living folders by name."""
     return [_folder(row) for row in await tx.rows(QUERIES.of_account, account_id=account_id)]
+
+
+async def by_id(tx: TenantTx, folder_id: FolderId) -> Folder:
+    """The folder. Raises NotFound."""
+    rows = await tx.rows(QUERIES.by_id, folder_id=folder_id)
+    if not rows:
+        raise NotFound(what="folder", name=str(folder_id), mend="See them: postroom status.")
+    return _folder(rows[0])
 
 
 async def ensure(tx: TenantTx, account_id: AccountId, wanted: Sequence[SourceFolder]) -> dict[str, Folder]:

@@ -672,6 +672,43 @@ create table email_moves (
   primary key (tenant_key, kind, begun_at)
 );
 
+-- API keys: who may ask the service, and for what. Of a key there is the hash of its secret (256 bits), and its beginning,
+-- by which people know it. A key of one account has a share in it as a user of its own, whose id is the key's. -------------
+
+create table email_api_keys (
+  tenant_id     uuid not null references email_tenants (tenant_id),
+  id            uuid not null,
+  name          text not null,
+  prefix        text collate "C" not null,
+  secret_hash   bytea not null check (octet_length(secret_hash) = 32),
+  user_id       uuid,                                                  -- null: it is for the whole tenant
+  account_id    uuid,                                                  -- it is for this account; user_id is the key's id
+  can_read      boolean not null default false,
+  can_write     boolean not null default false,
+  can_send      boolean not null default false,
+  can_admin     boolean not null default false,
+  expires_at    bigint,
+  last_used_at  bigint,                                                -- to five minutes
+  revoked_at    bigint,
+  created_at    bigint not null,
+  updated_at    bigint not null,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id)
+);
+
+-- Keys of the installation: they make tenants and their first keys, and open nobody's mail. Not tenants' data. What is kept
+-- is the hash of a hash, so that neither a backup nor a log of statements has anything that opens a door.
+
+create table email_admin_keys (
+  id            uuid primary key,
+  name          text not null,
+  prefix        text collate "C" not null,
+  proof_hash    bytea not null check (octet_length(proof_hash) = 32),
+  expires_at    bigint,
+  revoked_at    bigint,
+  created_at    bigint not null
+);
+
 -- The migration ledger: not tenants' data. -----------------------------------------------------------------------------
 
 create table email_schema_migrations (
@@ -752,6 +789,9 @@ alter table email_holds force row level security;
 alter table email_held_messages enable row level security;
 alter table email_held_messages force row level security;
 
+alter table email_api_keys enable row level security;
+alter table email_api_keys force row level security;
+
 alter table email_audit_log enable row level security;
 alter table email_audit_log force row level security;
 
@@ -805,6 +845,8 @@ begin
         ('email_holds', format('(account_id = %s or current_user = ''email_owner'')', v_seen), 'false', 'false'),
         ('email_held_messages', format('exists (select from public.email_messages m where m.tenant_id = %s'
           || ' and m.id = email_held_messages.message_id offset 0)', v_tenant), 'false', 'false'),
+        -- A user knows the own keys; who makes and revokes keys does it for the tenant.
+        ('email_api_keys', 'user_id = ' || v_user, 'false', 'false'),
         -- Bytes are a tenant's, once for all accounts: seen by who sees what is made of them, written by no user.
         ('email_blobs', (
             select string_agg(format('exists (select from public.%1$s o where o.tenant_id = %2$s and o.%3$I = sha256 offset 0)',
@@ -846,6 +888,8 @@ begin
     union all values
       -- The functions at the end of this file, owned by email_owner, find a tenant by its name.
       ('email_tenants', '_owner_policy', 'to email_owner using (true) with check (true)'),
+      -- And whose key it is that somebody shows.
+      ('email_api_keys', '_owner_policy', 'to email_owner using (true) with check (true)'),
       -- The owner's share is made and goes with the account, and not otherwise.
       ('email_account_shares', '_owner_update_policy', $q$as restrictive for update using (access <> 'owner')$q$),
       ('email_account_shares', '_owner_delete_policy', $q$as restrictive for delete using (access <> 'owner')$q$)
@@ -1114,6 +1158,72 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select t.tenant_id, t.name, t.created_at, t.suspended_at from public.email_tenants t order by t.name
 $$;
 
+-- Whose key this is, for the service, which knows no tenant before. Nothing for a key that is not there, over or revoked.
+create function email_api_key_of(p_secret_hash bytea)
+returns table (tenant_id uuid, id uuid, prefix text, user_id uuid, can_read boolean, can_write boolean, can_send boolean,
+  can_admin boolean, expires_at bigint)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now constant bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+begin
+  return query
+    select k.tenant_id, k.id, k.prefix, k.user_id, k.can_read, k.can_write, k.can_send, k.can_admin, k.expires_at
+      from public.email_api_keys k
+     where k.secret_hash = p_secret_hash and k.revoked_at is null and (k.expires_at is null or k.expires_at > v_now);
+  if found then
+    update public.email_api_keys k
+       set last_used_at = v_now
+     where k.secret_hash = p_secret_hash and (k.last_used_at is null or k.last_used_at < v_now - 300000);
+  end if;
+end $$;
+
+-- For who shows a key of the installation, whatever login asks.
+create function email_admin_admitted(p_proof bytea) returns void
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (
+    select from public.email_admin_keys k
+     where k.proof_hash = sha256(p_proof) and k.revoked_at is null
+       and (k.expires_at is null or k.expires_at > (extract(epoch from clock_timestamp()) * 1000)::bigint)) then
+    raise exception 'this is no key of the installation' using errcode = 'insufficient_privilege';
+  end if;
+end $$;
+
+create function email_admin_tenant_list(p_proof bytea)
+returns table (tenant_id uuid, name text, created_at bigint, suspended_at bigint)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform public.email_admin_admitted(p_proof);
+  return query select t.tenant_id, t.name, t.created_at, t.suspended_at from public.email_tenants t order by t.name;
+end $$;
+
+create function email_admin_tenant_create(
+  p_proof bytea, p_tenant_id uuid, p_name text, p_default_user_id uuid, p_at bigint)
+returns table (tenant_id uuid, name text)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform public.email_admin_admitted(p_proof);
+  return query select t.tenant_id, t.name from public.email_tenant_create(p_tenant_id, p_name, p_default_user_id, p_at) t;
+end $$;
+
+-- A key for the whole of a tenant. Nothing where there is no such tenant.
+create function email_admin_key_create(
+  p_proof bytea, p_tenant_id uuid, p_id uuid, p_name text, p_prefix text, p_secret_hash bytea, p_scopes text[],
+  p_expires_at bigint, p_at bigint)
+returns table (id uuid)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform public.email_admin_admitted(p_proof);
+  return query
+    insert into public.email_api_keys (tenant_id, id, name, prefix, secret_hash, can_read, can_write, can_send, can_admin,
+      expires_at, created_at, updated_at)
+    select t.tenant_id, p_id, p_name, p_prefix, p_secret_hash, 'read' = any (p_scopes), 'write' = any (p_scopes),
+      'send' = any (p_scopes), 'admin' = any (p_scopes), p_expires_at, p_at, p_at
+      from public.email_tenants t
+     where t.tenant_id = p_tenant_id and t.erasing_at is null
+    returning email_api_keys.id;
+end $$;
+
 -- For the first thousands of rows: the planner would go on planning for an empty table until autovacuum comes by, and
 -- the checks of foreign keys would read all of a tenant's rows.
 create function email_refresh_statistics() returns void
@@ -1343,6 +1453,13 @@ revoke all on function email_recount_folders(uuid, uuid) from public;
 grant execute on function email_recount_folders(uuid, uuid) to email_worker;
 grant execute on function email_tenant_named(text), email_tenant_list(), email_refresh_statistics() to email_worker;
 
+revoke all on function email_api_key_of(bytea), email_admin_admitted(bytea), email_admin_tenant_list(bytea),
+  email_admin_tenant_create(bytea, uuid, text, uuid, bigint),
+  email_admin_key_create(bytea, uuid, uuid, text, text, bytea, text[], bigint, bigint) from public;
+grant execute on function email_api_key_of(bytea), email_admin_tenant_list(bytea),
+  email_admin_tenant_create(bytea, uuid, text, uuid, bigint),
+  email_admin_key_create(bytea, uuid, uuid, text, text, bytea, text[], bigint, bigint) to email_service;
+
 -- What the search function looks at, and not a column more.
 grant select (tenant_id, message_id, account_id, received_at, size_bytes, words) on email_search_entries to email_search;
 grant select (tenant_id, id, is_read, is_flagged, is_draft, is_deleted) on email_messages to email_search;
@@ -1360,8 +1477,8 @@ grant select on email_tenants, email_accounts, email_folders, email_messages, em
   email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log,
   email_audit_heads, email_holds, email_held_messages, email_purged_uids to email_service;
 grant insert on email_accounts, email_folders, email_credentials, email_outbox, email_changes to email_service;
-grant update (account_name, hostname, port, encryption, username, credential_id, ca_pem, is_sync_enabled,
-  sync_interval, is_enabled, modseq, is_deleted, deleted_at, updated_at) on email_accounts to email_service;
+grant update (account_name, protocol, hostname, port, encryption, username, credential_id, ca_pem, is_sync_enabled,
+  sync_interval, last_error, is_enabled, modseq, is_deleted, deleted_at, updated_at) on email_accounts to email_service;
 grant update (is_read, is_flagged, is_deleted, deleted_at, updated_at) on email_messages to email_service;
 grant update (flags, keywords, updated_at) on email_placements to email_service;
 grant update (state, not_before, updated_at) on email_outbox to email_service;
@@ -1394,6 +1511,9 @@ grant delete on email_messages, email_placements, email_purged_uids, email_threa
   email_blob_pieces to email_worker;
 grant update (size_bytes, stored_bytes, pieces, codec, data) on email_blobs to email_worker;  -- bytes that were damaged
 grant select on email_schema_migrations to email_service, email_worker;
+-- Keys are made and revoked at the command line. The service asks email_api_key_of, and can list none.
+grant select, insert on email_api_keys to email_worker;
+grant update (expires_at, revoked_at, updated_at) on email_api_keys to email_worker;
 
 -- Analysts read the mail of the tenant that they set, a tenant's own login that of its tenant, and neither a secret.
 grant select on email_tenants, email_accounts, email_folders, email_messages, email_placements, email_addresses,
@@ -1580,6 +1700,10 @@ create index idx_email_audit_log_place on email_audit_log (tenant_id, place, id)
 create index idx_email_audit_log_object on email_audit_log (tenant_id, object_type, object_id, at desc, id desc);
 -- ops.audit_between: what was done to anybody between two times. The table only grows at its end, so BRIN.
 create index idx_email_audit_log_at on email_audit_log using brin (at) with (pages_per_range = 32, autosummarize = on);
+-- Foreign key: no account goes while a key is for it.
+create index idx_email_api_keys_account on email_api_keys (tenant_id, account_id) where account_id is not null;
+-- Unique: whose key it is must be known before the tenant is. Secrets are chance, so no clash tells anything.
+create unique index idx_email_api_keys_secret on email_api_keys (secret_hash);
 -- Unique: the name of a tenant. Only operators may make one, so the clash tells no tenant anything.
 create unique index idx_email_tenants_name on email_tenants (name);
 

@@ -7,6 +7,13 @@ where tenant_id = %(tenant_id)s
   and email_address = %(email_address)s
   and not is_deleted
 
+-- name: by_id
+select *
+from email_accounts
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+  and not is_deleted
+
 -- name: of_user
 select *
 from email_accounts
@@ -57,6 +64,15 @@ set protocol = %(protocol)s, hostname = %(hostname)s, port = %(port)s, encryptio
   username = %(username)s, credential_id = %(credential_id)s, ca_pem = %(ca_pem)s, last_error = null, updated_at = %(at)s
 where tenant_id = %(tenant_id)s
   and id = %(account_id)s
+
+-- name: set_following
+-- Its name, whether it is kept in step with its server, and how often.
+update email_accounts
+set account_name = %(account_name)s, is_sync_enabled = %(is_sync_enabled)s, sync_interval = %(sync_interval)s,
+  updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+  and not is_deleted
 
 -- name: sync_goes_on
 update email_accounts
