@@ -42,7 +42,7 @@ async def create_draft(request: Request, caller: Writer, body: shapes.NewDraft) 
         letter = await letter_of(tx, caller.context.blobs, account, body)
     async with caller.tenant_tx() as tx:
         draft_id = await posting.save_draft(tx, caller.context.blobs, account_id, letter, _stamp(letter))
-        row = await drafts.get(tx, draft_id)
+        row, letter = await _read(tx, caller, draft_id)  # as it was written
     headers = {"Location": f"/v1/drafts/{draft_id}"}
     return answers.json(request, _shown(row, letter), status=201, etag=_tag(row), headers=headers)
 
@@ -74,7 +74,7 @@ async def change_draft(
         await posting.save_draft(
             tx, blobs, AccountId(row["account_id"]), letter, _stamp(letter), replaces=DraftId(draft_id)
         )
-        row = await drafts.get(tx, DraftId(draft_id))
+        row, letter = await _read(tx, caller, DraftId(draft_id))
     return answers.json(request, _shown(row, letter), etag=_tag(row))
 
 
