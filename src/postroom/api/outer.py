@@ -52,7 +52,7 @@ class _Visit:
         self._app, self._scope, self._receive, self._send = app, scope, receive, send
         self._figures, self._most = figures, body_bytes
         self._began = time.perf_counter()
-        self._status, self._read = 0, 0
+        self._status, self._read, self._is_over = 0, 0, False
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         self.id = given if _GIVEN_ID.fullmatch(given) else uuid4().hex
@@ -69,14 +69,16 @@ class _Visit:
             else:
                 await self._app(self._scope, self._measured, self._marked)
         except TooLarge:
-            if not self._status:
-                await self._refuse(self._too_large())
+            pass
         except Exception as error:
             self._state["error"] = "".join(traceback.format_exception(error))
             if not self._status:
                 detail = "Something went wrong here; the log has it by the request id."
                 await self._refuse(Problem(500, "unexpected", detail))
         finally:
+            if self._is_over and not self._status:
+                self._is_over = False
+                await self._refuse(self._too_large())
             self._finish()
 
     async def _measured(self) -> Message:
@@ -84,10 +86,13 @@ class _Visit:
         if message["type"] == "http.request":
             self._read += len(message.get("body", b""))
             if self._read > self._most:
+                self._is_over = True
                 raise TooLarge
         return message
 
     async def _marked(self, message: Message) -> None:
+        if self._is_over and (not self._status or message["type"] == "http.response.start"):
+            return  # whoever read the body takes it for one that is broken
         if message["type"] == "http.response.start":
             self._status = message["status"]
             message["headers"] = [
