@@ -196,12 +196,12 @@ async def test_a_message_does_not_leave_its_account(desk: Desk, tx: TenantTx) ->
 
 
 async def test_what_is_deleted_goes_to_trash_and_comes_back_untold(desk: Desk, tx: TenantTx) -> None:
-    assert (await intents.delete(tx, desk.letters[:2])).messages == desk.letters[:2]
+    assert set((await intents.delete(tx, desk.letters[:2])).messages) == set(desk.letters[:2])
     assert await desk.waiting(tx) == ["move", "move"]
     assert (await desk.counts(tx, "INBOX"), await desk.counts(tx, "Trash")) == ((1, 1), (0, 0))
     assert (await messages.get(tx, desk.letters[0]))["is_deleted"]
     assert await removal.count_purgeable(tx, before=2**62) == 0  # its server does not know yet
-    assert (await intents.undelete(tx, desk.letters)).messages == desk.letters[:2]
+    assert set((await intents.undelete(tx, desk.letters)).messages) == set(desk.letters[:2])
     assert await desk.waiting(tx) == []
     assert (await desk.counts(tx, "INBOX"), await desk.counts(tx, "Trash")) == ((3, 1), (0, 0))
     assert await desk.where(tx, desk.letters[0]) == ["INBOX"]
