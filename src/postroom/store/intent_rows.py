@@ -121,6 +121,26 @@ async def of_folders(tx: TenantTx, folder_ids: Iterable[FolderId]) -> list[Inten
     return _intents(await tx.rows(QUERIES.of_folders, folder_ids=list(folder_ids)))
 
 
+async def folders_waiting(tx: TenantTx, account_id: AccountId) -> dict[str, bool]:
+    """How the server spells the folders that were renamed or deleted here untold, and whether they were deleted."""
+    rows = await tx.rows(QUERIES.folders_waiting, account_id=account_id)
+    found: dict[str, bool] = {}
+    for row in rows:
+        found[row["wire_name"]] = found.get(row["wire_name"], False) or row["kind"] == "delete_folder"
+    return found
+
+
+async def of_folder_mail(tx: TenantTx, folder_id: FolderId) -> list[Intent]:
+    """What is open of mail in a folder, and of mail that is to come into it."""
+    return _intents(await tx.rows(QUERIES.of_folder_mail, folder_id=folder_id))
+
+
+async def looks(tx: TenantTx, message_ids: Iterable[MessageId]) -> dict[MessageId, tuple[int, bytes]]:
+    """Size and SHA-256 of messages: by what they are known for certain."""
+    rows = await tx.rows(QUERIES.looks, message_ids=list(message_ids))
+    return {MessageId(row["id"]): (row["size_bytes"], bytes(row["content_hash"])) for row in rows}
+
+
 async def counts(tx: TenantTx, account_id: AccountId) -> Counts:
     return Counts(**(await tx.rows(QUERIES.counts, account_id=account_id))[0])
 

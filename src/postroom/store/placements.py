@@ -155,9 +155,23 @@ async def put_back(tx: TenantTx, places: Iterable[Place]) -> None:
     await tx.run(QUERIES.put_back, **_columns(places), at=now_ms())
 
 
-async def let_go(tx: TenantTx, places: Iterable[Place]) -> None:
-    """These are no more."""
-    await tx.run(QUERIES.let_go, **_columns(places), at=now_ms())
+async def let_go(tx: TenantTx, places: Iterable[Place]) -> list[FolderId]:
+    """These are no more. The folder of each that there was, and that a server numbers."""
+    rows = await tx.rows(QUERIES.let_go, **_columns(places), at=now_ms())
+    return [FolderId(row["folder_id"]) for row in rows if row["uid"] > 0]
+
+
+async def land(tx: TenantTx, landed: Mapping[Place, Place]) -> list[FolderId]:
+    """What stood without a UID has got one. The folder of each that nobody had seen there yet."""
+    rows = await tx.rows(
+        QUERIES.land,
+        **_columns(landed),
+        new_uidvalidities=[each.uidvalidity for each in landed.values()],
+        new_uids=[each.uid for each in landed.values()],
+        at=now_ms(),
+    )
+    await let_go(tx, landed)
+    return [FolderId(row["folder_id"]) for row in rows if row["is_new"]]
 
 
 async def forget(tx: TenantTx, folder_id: FolderId, uidvalidity: int, uids: Iterable[int]) -> list[MessageId]:

@@ -94,6 +94,41 @@ where tenant_id = %(tenant_id)s
   and message_id is null
 order by sequence
 
+-- name: folders_waiting
+-- How the server spells the folders that were renamed or deleted here and it was not told of yet.
+select f.wire_name, i.kind
+from email_intents i
+join email_folders f on f.tenant_id = i.tenant_id and f.id = i.folder_id
+where i.tenant_id = %(tenant_id)s
+  and i.account_id = %(account_id)s
+  and i.kind in ('rename_folder', 'delete_folder')
+  and i.state <> 'refused'
+
+-- name: of_folder_mail
+-- What is open of mail in a folder, and of mail that is to come into it.
+select *
+from email_intents
+where tenant_id = %(tenant_id)s
+  and (folder_id = %(folder_id)s or to_folder_id = %(folder_id)s)
+  and message_id is not null
+order by sequence
+
+-- name: words_at
+select flags || keywords as words
+from email_placements
+where tenant_id = %(tenant_id)s
+  and folder_id = %(folder_id)s
+  and uidvalidity = %(uidvalidity)s
+  and uid = %(uid)s
+  and vanished_at is null
+
+-- name: looks
+-- By what a message is known for certain.
+select id, size_bytes, content_hash
+from email_messages
+where tenant_id = %(tenant_id)s
+  and id = any (%(message_ids)s::uuid[])
+
 -- name: mark_again
 -- The last word on the flags of something that its server was not told yet.
 update email_intents

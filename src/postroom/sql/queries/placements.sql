@@ -327,6 +327,23 @@ where p.tenant_id = %(tenant_id)s
   and p.uidvalidity = n.uidvalidity
   and p.uid = n.uid
   and p.vanished_at is null
+returning p.folder_id, p.uid
+
+-- name: land
+-- What stood in a folder without a UID has got one. A sync may have seen it there already.
+insert into email_placements
+  (tenant_id, folder_id, uidvalidity, uid, message_id, flags, keywords, internal_date, object_id, is_hidden, created_at,
+  updated_at)
+select p.tenant_id, p.folder_id, n.new_uidvalidity, n.new_uid, p.message_id, p.flags, p.keywords, p.internal_date,
+  p.object_id, p.is_hidden, p.created_at, %(at)s
+from unnest(%(folder_ids)b::uuid[], %(uidvalidities)b::bigint[], %(uids)b::bigint[], %(new_uidvalidities)b::bigint[],
+  %(new_uids)b::bigint[]) as n (folder_id, uidvalidity, uid, new_uidvalidity, new_uid)
+join email_placements p on p.tenant_id = %(tenant_id)s and p.folder_id = n.folder_id and p.uidvalidity = n.uidvalidity
+  and p.uid = n.uid and p.vanished_at is null
+on conflict (tenant_id, folder_id, uidvalidity, uid)
+  do update set vanished_at = null, message_id = excluded.message_id, is_hidden = excluded.is_hidden,
+    updated_at = excluded.updated_at
+returning folder_id, uid, xmax = 0 as is_new
 
 -- name: release_uids
 -- First half of `settle`: no message may hold a UID that another is about to get.
