@@ -360,7 +360,7 @@ create table email_placements (
   tenant_id      uuid not null,
   folder_id      uuid not null,
   uidvalidity    bigint not null,
-  uid            bigint not null,
+  uid            bigint not null,                                      -- below 0: the server is yet to give it one
   message_id     uuid not null,
   flags          text[] not null default '{}',
   keywords       text[] not null default '{}',
@@ -486,6 +486,44 @@ create table email_outbox (
   updated_at       bigint not null,
   primary key (tenant_id, id),
   foreign key (tenant_id, account_id) references email_accounts (tenant_id, id)
+);
+
+-- Intents: what was changed here and its server is yet to be told, in the order of each account. One is written in the
+-- transaction of the change and goes when the server has done it; what the server refused stays, with the reason. ----------
+
+create table email_intents (
+  tenant_id         uuid not null,
+  id                uuid not null,
+  account_id        uuid not null,
+  sequence          bigint not null,                                   -- in which they are done
+  kind              text collate "C" not null check (kind in ('move', 'copy', 'expunge', 'mark', 'create_folder',
+                    'rename_folder', 'delete_folder')),
+  message_id        uuid,                                              -- null: it is about a folder
+  folder_id         uuid not null,                                     -- where the message lies, or what folder it is about
+  uidvalidity       bigint,
+  uid               bigint,                                            -- of the placement; below 0: as in to_uid
+  to_folder_id      uuid,
+  to_uid            bigint,                                            -- below 0: stands there until the server gives one
+  added             text[] not null default '{}',                      -- flags and keywords
+  removed           text[] not null default '{}',
+  name              text,                                              -- that the folder is to have
+  old_name          text,
+  purpose           text collate "C" not null default 'change' check (purpose in ('change', 'delete', 'restore')),
+  state             text collate "C" not null default 'pending' check (state in ('pending', 'sent', 'refused')),
+  sent_uidvalidity  bigint,                                            -- of to_folder_id, before the command
+  sent_uidnext      bigint,
+  attempts          integer not null default 0,
+  last_error        text,
+  created_at        bigint not null,
+  updated_at        bigint not null,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
+  foreign key (tenant_id, message_id) references email_messages (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, folder_id) references email_folders (tenant_id, id),
+  foreign key (tenant_id, to_folder_id) references email_folders (tenant_id, id),
+  check ((message_id is null) = (uid is null)),
+  check ((message_id is null) = (kind in ('create_folder', 'rename_folder', 'delete_folder'))),
+  check ((to_uid is not null) = (kind in ('move', 'copy')))
 );
 
 -- Senders: how the mail of an account goes out. A sender has a server of its own; the mailbox may be on another. ----------
@@ -764,6 +802,9 @@ alter table email_changes force row level security;
 alter table email_outbox enable row level security;
 alter table email_outbox force row level security;
 
+alter table email_intents enable row level security;
+alter table email_intents force row level security;
+
 alter table email_senders enable row level security;
 alter table email_senders force row level security;
 
@@ -824,8 +865,8 @@ begin
     with listed (name, seen, made, changed) as (
       select each_one, 'account_id = ' || v_seen, 'account_id = ' || v_written, 'account_id = ' || v_written
         from unnest(array['email_folders', 'email_messages', 'email_addresses', 'email_attachments', 'email_search_entries',
-          'email_thread_links', 'email_changes', 'email_outbox', 'email_senders', 'email_sends', 'email_drafts',
-          'email_quarantine']) each_one
+          'email_thread_links', 'email_changes', 'email_outbox', 'email_intents', 'email_senders', 'email_sends',
+          'email_drafts', 'email_quarantine']) each_one
       union all values
         ('email_accounts', format('(user_id = %s or id = %s)', v_user, v_seen),
           format('(user_id = %s or id = %s)', v_user, v_written), 'id = ' || v_written),
@@ -1028,7 +1069,7 @@ declare
   written text;
 begin
   foreach written in array array['email_accounts', 'email_account_shares', 'email_folders', 'email_credentials',
-      'email_messages', 'email_placements', 'email_outbox', 'email_changes'] loop
+      'email_messages', 'email_placements', 'email_outbox', 'email_intents', 'email_changes'] loop
     execute format('create trigger %I before insert or update or delete on public.%I for each statement'
       || ' when (session_user = ''email_service'') execute function email_refuse_suspended()', written || '_suspended', written);
   end loop;
@@ -1247,8 +1288,8 @@ declare
   v_value jsonb;
   v_parts text[];
   v_condition text;
-  v_lies constant text := case when p_with_deleted then '(p.vanished_at is null or m.is_deleted)'
-    else 'p.vanished_at is null' end;
+  v_lies constant text := case when p_with_deleted then '(p.vanished_at is null and not p.is_hidden or m.is_deleted)'
+    else 'p.vanished_at is null and not p.is_hidden' end;
 begin
   if jsonb_typeof(p_node) <> 'object' then
     raise exception 'a search node must be an object' using errcode = 'invalid_parameter_value';
@@ -1462,7 +1503,7 @@ grant execute on function email_api_key_of(bytea), email_admin_tenant_list(bytea
 -- What the search function looks at, and not a column more.
 grant select (tenant_id, message_id, account_id, received_at, size_bytes, words) on email_search_entries to email_search;
 grant select (tenant_id, id, is_read, is_flagged, is_draft, is_deleted) on email_messages to email_search;
-grant select (tenant_id, folder_id, message_id, flags, vanished_at) on email_placements to email_search;
+grant select (tenant_id, folder_id, message_id, flags, vanished_at, is_hidden) on email_placements to email_search;
 grant select (tenant_id, id, name, type) on email_folders to email_search;
 grant select (tenant_id, user_id, account_id, owner_id) on email_account_shares to email_search;
 
@@ -1519,6 +1560,19 @@ grant select on email_tenants, email_accounts, email_folders, email_messages, em
   email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log,
   email_audit_heads, email_holds, email_held_messages, email_purged_uids to email_readonly, email_tenant_login;
 grant select on email_schema_migrations to email_readonly;
+
+-- What people change: the application makes the change and says what the server is to be told; the workers tell it.
+grant select on email_intents to email_service, email_worker, email_readonly, email_tenant_login;
+grant insert, delete on email_intents to email_service, email_worker;
+grant update (added, removed, updated_at) on email_intents to email_service;
+grant update (uidvalidity, uid, added, removed, state, sent_uidvalidity, sent_uidnext, attempts, last_error, updated_at)
+  on email_intents to email_worker;
+grant insert on email_placements to email_service;
+grant update (vanished_at, is_hidden) on email_placements to email_service;
+grant update (folder_id, imap_uid, is_draft, thread_id, thread_family_id, removed_at) on email_messages to email_service;
+grant update (is_deleted, deleted_at) on email_attachments to email_service;
+grant update (name, wire_name, type, is_selectable, is_deleted, deleted_at, updated_at) on email_folders to email_service;
+grant update (folder_name, updated_at) on email_quarantine to email_service;
 
 -- What is sent: the application writes letters and drafts with their bytes, the workers send them; analysts and a
 -- tenant's own login look at it.

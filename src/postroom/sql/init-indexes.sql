@@ -124,6 +124,14 @@ create index idx_email_outbox_due on email_outbox (tenant_id, account_id, not_be
 -- outbox.enqueue: the same request twice is done once.
 create unique index idx_email_outbox_idempotency on email_outbox (tenant_id, account_id, idempotency_key)
   where idempotency_key is not null;
+-- intents.next, intents.of_account: what an account's server is to be told, in its order.
+create unique index idx_email_intents_sequence on email_intents (tenant_id, account_id, sequence);
+-- intents.of_messages: what is pending of a message. The foreign key asks the same.
+create index idx_email_intents_message on email_intents (tenant_id, message_id) where message_id is not null;
+-- Foreign key: the folder that it is about. Also read by intents.of_folders.
+create index idx_email_intents_folder on email_intents (tenant_id, folder_id);
+-- Foreign key: the folder where it leads.
+create index idx_email_intents_to_folder on email_intents (tenant_id, to_folder_id) where to_folder_id is not null;
 -- Foreign key: no credential goes while a sender needs it.
 create index idx_email_senders_credential on email_senders (tenant_id, credential_id) where credential_id is not null;
 -- Foreign key: no key goes while a sender signs with it.

@@ -34,6 +34,10 @@ class Tally:
     seconds: float = 0.0
     recognised: int = 0
     """Of those already there: what was known again without fetching it."""
+    pushed: int = 0
+    """Changes that the server was told."""
+    refused: int = 0
+    """Of what it was told: what it would not do, and what was undone here."""
     held: list[str] = field(default_factory=list)
     """Folders that would have lost everything, and why they did not."""
     notes: list[str] = field(default_factory=list)
@@ -46,6 +50,8 @@ class Tally:
         self.vanished += other.vanished
         self.reflagged += other.reflagged
         self.recognised += other.recognised
+        self.pushed += other.pushed
+        self.refused += other.refused
         self.held += other.held
         self.notes += other.notes
 

@@ -228,12 +228,15 @@ order by received_at desc, id desc
 limit %(limit)s
 
 -- name: purgeable
--- What was deleted before a time, the longest gone first, a page at a time. It may be held.
+-- What was deleted before a time and its server was told of, the longest gone first, a page at a time. It may be held.
 select id, account_id, deleted_at
 from email_messages
 where tenant_id = %(tenant_id)s
   and is_deleted
   and deleted_at < %(before)s
+  and not exists (
+    select from email_intents i
+    where i.tenant_id = %(tenant_id)s and i.message_id = email_messages.id and i.state <> 'refused')
   and (deleted_at, id) > (%(after_at)s, %(after_id)s)
 order by deleted_at, id
 limit %(limit)s
@@ -244,6 +247,9 @@ from email_messages
 where tenant_id = %(tenant_id)s
   and is_deleted
   and deleted_at < %(before)s
+  and not exists (
+    select from email_intents i
+    where i.tenant_id = %(tenant_id)s and i.message_id = email_messages.id and i.state <> 'refused')
 
 -- name: deleted
 -- What was deleted since a time, the latest first, a page at a time.
@@ -283,6 +289,13 @@ from email_messages
 where tenant_id = %(tenant_id)s
   and id = any (%(message_ids)s::uuid[])
 
+-- name: homes_of
+-- The folder that each of these messages says it lies in, or lay in last.
+select id, folder_id
+from email_messages
+where tenant_id = %(tenant_id)s
+  and id = any (%(message_ids)s::uuid[])
+
 -- name: blobs_of
 -- The blobs that these messages need, and perhaps others too.
 select raw_blob as sha256
@@ -307,9 +320,9 @@ returning thread_family_id
 select m.id, m.content_hash, m.raw_blob, m.raw_recipe, m.received_at, m.is_read, m.is_flagged, m.is_draft, m."from",
   coalesce((select array_agg(distinct f.name order by f.name) from email_placements p
     join email_folders f on f.tenant_id = p.tenant_id and f.id = p.folder_id
-    where p.tenant_id = m.tenant_id and p.message_id = m.id and p.vanished_at is null), '{}') as folders,
+    where p.tenant_id = m.tenant_id and p.message_id = m.id and p.vanished_at is null and not p.is_hidden), '{}') as folders,
   coalesce((select array_agg(distinct flag) from email_placements p, unnest(p.flags) flag
-    where p.tenant_id = m.tenant_id and p.message_id = m.id and p.vanished_at is null), '{}') as flags
+    where p.tenant_id = m.tenant_id and p.message_id = m.id and p.vanished_at is null and not p.is_hidden), '{}') as flags
 from email_messages m
 where m.tenant_id = %(tenant_id)s
   and m.account_id = %(account_id)s
