@@ -217,6 +217,28 @@ class Message(Summary):
     defects: list[str]
 
 
+class Changed(BaseModel):
+    """A message after a change. `pending` is how many things its server is yet to be told of this change."""
+
+    id: UUID
+    folder_id: UUID
+    is_read: bool
+    is_flagged: bool
+    is_draft: bool
+    is_deleted: bool
+    folders: list[Place]
+    is_changed: bool
+    pending: int
+
+
+class ChangedMany(BaseModel):
+    """`changed` are those that were not as wanted before."""
+
+    changed: list[UUID]
+    not_found: list[UUID]
+    pending: int
+
+
 class Header(BaseModel):
     name: str
     value: str
