@@ -47,10 +47,8 @@ KEYS_WITHOUT_A_TENANT = {
     "email_moves_pkey",
     "email_admin_keys_pkey",
     "idx_email_tenants_name",
-    "idx_email_api_keys_secret",
 }
-"""Unique keys over all tenants. A move is known by a hash; the name of a tenant is given by operators only; two secrets
-of 256 bits are never the same."""
+"""Unique keys over all tenants. A move is known by a hash; the name of a tenant is given by operators only."""
 
 OF_ACCOUNTS = {
     "email_accounts",

@@ -866,7 +866,7 @@ begin
       select each_one, 'account_id = ' || v_seen, 'account_id = ' || v_written, 'account_id = ' || v_written
         from unnest(array['email_folders', 'email_messages', 'email_addresses', 'email_attachments', 'email_search_entries',
           'email_thread_links', 'email_changes', 'email_outbox', 'email_intents', 'email_senders', 'email_sends',
-          'email_drafts', 'email_quarantine']) each_one
+          'email_drafts', 'email_quarantine', 'email_api_keys']) each_one
       union all values
         ('email_accounts', format('(user_id = %s or id = %s)', v_user, v_seen),
           format('(user_id = %s or id = %s)', v_user, v_written), 'id = ' || v_written),
@@ -885,8 +885,6 @@ begin
         ('email_holds', format('(account_id = %s or current_user = ''email_owner'')', v_seen), 'false', 'false'),
         ('email_held_messages', format('exists (select from public.email_messages m where m.tenant_id = %s'
           || ' and m.id = email_held_messages.message_id offset 0)', v_tenant), 'false', 'false'),
-        -- A user knows the own keys; who makes and revokes keys does it for the tenant.
-        ('email_api_keys', 'user_id = ' || v_user, 'false', 'false'),
         -- Bytes are a tenant's, once for all accounts: seen by who sees what is made of them, written by no user.
         ('email_blobs', (
             select string_agg(format('exists (select from public.%1$s o where o.tenant_id = %2$s and o.%3$I = sha256 offset 0)',
@@ -928,8 +926,10 @@ begin
     union all values
       -- The functions at the end of this file, owned by email_owner, find a tenant by its name.
       ('email_tenants', '_owner_policy', 'to email_owner using (true) with check (true)'),
-      -- And whose key it is that somebody shows.
-      ('email_api_keys', '_owner_policy', 'to email_owner using (true) with check (true)'),
+      -- And, where no tenant is set yet, whose key it is that somebody shows.
+      ('email_api_keys', '_owner_policy', $q$to email_owner
+        using (nullif(current_setting('app.current_tenant_id', true), '') is null)
+        with check (nullif(current_setting('app.current_tenant_id', true), '') is null)$q$),
       -- The owner's share is made and goes with the account, and not otherwise.
       ('email_account_shares', '_owner_update_policy', $q$as restrictive for update using (access <> 'owner')$q$),
       ('email_account_shares', '_owner_delete_policy', $q$as restrictive for delete using (access <> 'owner')$q$)
