@@ -43,13 +43,16 @@ _MAILDIR_LETTERS = {"\\Draft": "D", "\\Flagged": "F", "\\Answered": "R", "\\Seen
 class Dovecot:
     """A running server: where it listens, who may sign in, and ways to put mail into it."""
 
-    def __init__(self, *, root: Path, capabilities: Capabilities, tls: bool, certificate_name: str) -> None:
+    def __init__(
+        self, *, root: Path, capabilities: Capabilities, tls: bool, certificate_name: str, extra: str = ""
+    ) -> None:
         self.host = "127.0.0.1"
         self.root = root
         self.capabilities = capabilities
         self.imap_port, self.imaps_port, self.pop3_port, self.pop3s_port = free_ports(4)
         self.ca_file = root / "certs" / "cert.pem"
         self._tls = tls
+        self._extra = extra
         self._certificate_name = certificate_name
         self._passwords: dict[str, str] = {}
         self._counter = 0
@@ -247,6 +250,7 @@ service anvil {{
     mode = 0
   }}
 }}
+{self._extra}
 """
 
     def _wait_for_greeting(self) -> None:
@@ -302,15 +306,24 @@ def make_certificate(folder: Path, name: str = "localhost") -> Path:
 
 @contextmanager
 def running_dovecot(
-    *, capabilities: Capabilities = "full", tls: bool = True, certificate_name: str = "localhost"
+    *,
+    capabilities: Capabilities = "full",
+    tls: bool = True,
+    certificate_name: str = "localhost",
+    extra: str = "",
 ) -> Iterator[Dovecot]:
-    """A server for the length of a `with`; the test is skipped where Dovecot is not installed."""
+    """A server for the length of a `with`, with more lines of configuration; the test is skipped where Dovecot is not
+    installed."""
     require(
         bool(shutil.which("dovecot")), "Dovecot is not installed: apt-get install dovecot-imapd dovecot-pop3d"
     )
     with tempfile.TemporaryDirectory(prefix="dc-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         server = Dovecot(
-            root=Path(folder), capabilities=capabilities, tls=tls, certificate_name=certificate_name
+            root=Path(folder),
+            capabilities=capabilities,
+            tls=tls,
+            certificate_name=certificate_name,
+            extra=extra,
         )
         try:
             server.start()

@@ -48,6 +48,7 @@ class Mirror:
         self.tenant_name = store.tenant()
         self.tenant_id: TenantId
         self.account: Account
+        self.password: str | None = None
         self.settings = Settings(home=store.home, batch_messages=50)
 
     async def begin(self, *, port: int | None = None) -> None:
@@ -84,7 +85,7 @@ class Mirror:
             port=self.account.port,
             encryption="none",
             username=self.user,
-            password=self.server.password(self.user),
+            password=self.password or self.server.password(self.user),
             timeout_seconds=20,
         )
 
@@ -123,6 +124,12 @@ class Mirror:
                 for each, _ in await intent_rows.of_account(tx, self.account.id)
                 if each.state == "refused"
             ]
+
+    async def changes(self) -> int:
+        """How many changes people made, by the trail."""
+        return self._rows(
+            "select count(*) from email_audit_log where tenant_id = %s and action like 'message.%%'"
+        )[0][0]
 
     async def messages(self, folder: str = "INBOX") -> list[MessageId]:
         """Those that people see there, in the order of their UIDs."""

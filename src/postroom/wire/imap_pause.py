@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from postroom.errors import Throttled
 
-_CODES = (b"LIMIT", b"THROTTLED", b"OVERQUOTA")
-"""RFC 5530 3 and RFC 9051 7.1, and what Yahoo says."""
+_CODES = (b"LIMIT", b"THROTTLED")
+"""RFC 9051 7.1, and what Yahoo says. OVERQUOTA (RFC 5530 3) is of a full mailbox, unless the words tell otherwise: Gmail's
+"exceeded command or bandwidth limits"."""
 _WORDS = re.compile(r"throttl|rate.?limit|bandwidth|back.?off", re.IGNORECASE)
 _LAST_WORDS = re.compile(r"too (?:many|much)|try again|come back|exceeded", re.IGNORECASE)
 """What means a pause only where the server ends the connection with it."""
