@@ -49,7 +49,7 @@ async def db(store: Store, anyio_backend: str) -> AsyncIterator[Database]:
 @pytest.fixture(scope="module")
 def strict_server() -> Iterator[Dovecot]:
     """Each user has 8,000 bytes, and folders may be read-only."""
-    with running_dovecot(extra=STRICT) as server:
+    with running_dovecot(more=STRICT) as server:
         yield server
 
 

@@ -20,7 +20,7 @@ from postroom.store.database import Database, TenantTx
 from postroom.store.intent_rows import Intent
 from postroom.sync.account import AccountSync
 from postroom.sync.ingest import Tally
-from postroom.sync.push import Pushed, push
+from postroom.sync.write_back import Pushed, write_back
 from postroom.wire.imap import ImapSource
 from postroom.wire.imap_names import decode_utf7
 from tests.support.dovecot import Dovecot
@@ -102,7 +102,7 @@ class Mirror:
     async def push(self, *, is_last: bool = False) -> Pushed:
         source = self.source()
         try:
-            return await push(self.db, self.tenant_id, self.account, source, is_last=is_last)
+            return await write_back(self.db, self.tenant_id, self.account, source, is_last=is_last)
         finally:
             source.close()
 

@@ -2,6 +2,8 @@
 
 from postroom.cli import (
     account,
+    account_state,
+    account_trial,
     audit,
     bring,
     database,
@@ -10,6 +12,7 @@ from postroom.cli import (
     erase,
     find,
     hold,
+    keys,
     message,
     move,
     outbox,
@@ -17,16 +20,21 @@ from postroom.cli import (
     server,
     share,
     smtp,
+    status,
+    sync,
     take,
     tenant,
     tenant_life,
     tune,
     verify,
+    worker,
 )
 from postroom.cli.frame import app
 
 __all__ = [
     "account",
+    "account_state",
+    "account_trial",
     "app",
     "audit",
     "bring",
@@ -36,6 +44,7 @@ __all__ = [
     "erase",
     "find",
     "hold",
+    "keys",
     "message",
     "move",
     "outbox",
@@ -43,9 +52,12 @@ __all__ = [
     "server",
     "share",
     "smtp",
+    "status",
+    "sync",
     "take",
     "tenant",
     "tenant_life",
     "tune",
     "verify",
+    "worker",
 ]
