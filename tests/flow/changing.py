@@ -32,7 +32,7 @@ async def work(url: str, tenant: str, home: str, port: str, password: str, seed:
         while True:
             for _ in range(chance.randint(1, 4)):
                 async with db.tenant(tenant_id) as tx:
-                    await _change(tx, account, chance)
+                    await change(tx, account, chance)
             source = ImapSource(
                 host="127.0.0.1", port=int(port), encryption="none", username="alice", password=password
             )
@@ -42,7 +42,7 @@ async def work(url: str, tenant: str, home: str, port: str, password: str, seed:
             source.close()
 
 
-async def _change(tx: TenantTx, account: Account, chance: random.Random) -> None:
+async def change(tx: TenantTx, account: Account, chance: random.Random) -> None:
     known = {each.name: each.id for each in await folders.of_account(tx, account.id)}
     ids = {name: await _lying_in(tx, known[name]) for name in _FOLDERS}
     name = chance.choice([each for each in _FOLDERS if ids[each]] or ["INBOX"])

@@ -11,6 +11,7 @@ from tests.support.dovecot import (
     poor_dovecot_server,
 )
 from tests.support.site import store
+from tests.support.smtp import smtp
 
 __all__ = [
     "condstore_dovecot",
@@ -22,5 +23,6 @@ __all__ = [
     "poor_dovecot",
     "poor_dovecot_server",
     "s3_server",
+    "smtp",
     "store",
 ]

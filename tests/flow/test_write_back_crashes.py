@@ -129,6 +129,7 @@ async def _killed_again_and_again(mirror: Mirror, seed: int) -> None:
     mirror.fill("INBOX", [letter(number, message_id=number % 3 > 0) for number in range(40)])
     await mirror.begin()
     await mirror.sync()
+    in_doubt = 0
     for number in range(KILLS):
         worker = _worker(mirror, seed * 1000 + number)
         assert worker.stdout
@@ -136,6 +137,10 @@ async def _killed_again_and_again(mirror: Mirror, seed: int) -> None:
         await asyncio.sleep(chance.uniform(0, 0.5))
         worker.kill()
         worker.communicate()
+        in_doubt += any(each.state == "sent" for each in await mirror.waiting())
+    changes = await mirror.changes()
+    print(f"{KILLS} kills, {changes} changes; {in_doubt} kills found one that had been sent")
+    assert changes > 0
     await mirror.sync()
     await mirror.sync()
     await mirror.agree()

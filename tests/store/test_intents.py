@@ -142,6 +142,7 @@ async def test_a_mark_is_there_at_once(desk: Desk, tx: TenantTx) -> None:
     assert [each.added for each in said] == [{"$Junk"}, {SEEN, "$Junk"}]
     assert await desk.said(tx) == ([("updated", "message")], "message.mark")
     assert (await intents.mark(tx, desk.letters, add=[SEEN])).messages == []
+    assert (await tx.rows(queries("jobs").due, limit=9))[0]["due_at"] == 0  # a worker comes soon
 
 
 async def test_what_is_taken_back_before_the_server_knew_needs_no_telling(desk: Desk, tx: TenantTx) -> None:

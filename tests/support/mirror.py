@@ -20,7 +20,7 @@ from postroom.store.database import Database, TenantTx
 from postroom.store.intent_rows import Intent
 from postroom.sync.account import AccountSync
 from postroom.sync.ingest import Tally
-from postroom.sync.push import Pushed, push
+from postroom.sync.write_back import Pushed, write_back
 from postroom.wire.imap import ImapSource
 from postroom.wire.imap_names import decode_utf7
 from tests.support.dovecot import Dovecot
@@ -48,6 +48,7 @@ class Mirror:
         self.tenant_name = store.tenant()
         self.tenant_id: TenantId
         self.account: Account
+        self.password: str | None = None
         self.settings = Settings(home=store.home, batch_messages=50)
 
     async def begin(self, *, port: int | None = None) -> None:
@@ -84,7 +85,7 @@ class Mirror:
             port=self.account.port,
             encryption="none",
             username=self.user,
-            password=self.server.password(self.user),
+            password=self.password or self.server.password(self.user),
             timeout_seconds=20,
         )
 
@@ -101,7 +102,7 @@ class Mirror:
     async def push(self, *, is_last: bool = False) -> Pushed:
         source = self.source()
         try:
-            return await push(self.db, self.tenant_id, self.account, source, is_last=is_last)
+            return await write_back(self.db, self.tenant_id, self.account, source, is_last=is_last)
         finally:
             source.close()
 
@@ -123,6 +124,12 @@ class Mirror:
                 for each, _ in await intent_rows.of_account(tx, self.account.id)
                 if each.state == "refused"
             ]
+
+    async def changes(self) -> int:
+        """How many changes people made, by the trail."""
+        return self._rows(
+            "select count(*) from email_audit_log where tenant_id = %s and action like 'message.%%'"
+        )[0][0]
 
     async def messages(self, folder: str = "INBOX") -> list[MessageId]:
         """Those that people see there, in the order of their UIDs."""

@@ -74,7 +74,7 @@ async def lying_in(tx: TenantTx, folder_id: FolderId) -> list[MessageId]:
 
 
 async def is_mirrored(tx: TenantTx, folder: Folder) -> bool:
-    """Whether a server has the folder, or is about to be told to make it. What was imported bears names of servers, too."""
+    """Whether a server that takes changes has the folder, or is about to be told to make it."""
     if not (await tx.rows(QUERIES.has_server, account_id=folder.account_id))[0]["has_server"]:
         return False
     if folder.uidvalidity is not None or folder.wire_name:

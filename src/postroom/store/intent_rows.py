@@ -9,6 +9,7 @@ from typing import Any, Literal
 from postroom.ids import new_id, now_ms
 from postroom.model import AccountId, FolderId, IntentId, IntentKind, MessageId
 from postroom.sql import queries
+from postroom.store import jobs
 from postroom.store.arrays import array_literal
 from postroom.store.database import TenantTx
 from postroom.store.placements import UNNUMBERED, Place
@@ -76,7 +77,7 @@ _COLUMNS = [each.name for each in fields(Intent)]
 
 
 async def append(tx: TenantTx, account_id: AccountId, wanted: Sequence[Wanted]) -> list[IntentId]:
-    """Write them behind all that the account has. The caller holds the account (`changes.next_modseq`)."""
+    """Write them behind all that the account has, and let a worker come soon. The caller holds the account (`changes.next_modseq`)."""
     ids = [IntentId(new_id()) for _ in wanted]
     if wanted:
         await tx.run(
@@ -97,6 +98,7 @@ async def append(tx: TenantTx, account_id: AccountId, wanted: Sequence[Wanted]) 
             purposes=[each.purpose for each in wanted],
             at=now_ms(),
         )
+        await jobs.wake(tx, account_id)
     return ids
 
 

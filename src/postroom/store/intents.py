@@ -17,7 +17,8 @@ from postroom.store import changes, folder_intents, folders, intent_rows, placem
 from postroom.store.audit import Actor
 from postroom.store.database import TenantTx
 from postroom.store.flag_words import checked
-from postroom.store.intent_places import Changed, Lies, bring, is_mirrored, lies, put, trail
+from postroom.store.intent_places import Changed as Changed
+from postroom.store.intent_places import Lies, bring, is_mirrored, lies, put, trail
 from postroom.store.intent_rows import QUERIES, Intent, Wanted
 from postroom.store.placements import Place
 
@@ -126,6 +127,30 @@ async def undelete(tx: TenantTx, message_ids: Iterable[MessageId], *, actor: Act
         moved = await bring(tx, "move", several, folder_id, purpose="restore", actor=actor)
         done.intents += moved.intents
     return done
+
+
+async def again(tx: TenantTx, intent: Intent, *, actor: Actor | None = None) -> None:
+    """Want what was refused once more. Raises UsageError and NotFound where it cannot be wanted any more."""
+    await intent_rows.remove(tx, [intent])
+    ids = [intent.message_id] if intent.message_id else []
+    match intent.kind:
+        case "mark":
+            await mark(tx, ids, add=intent.added, remove=intent.removed, actor=actor)
+        case "expunge":
+            await delete(tx, ids, actor=actor)
+        case "move" if intent.purpose == "delete":
+            await delete(tx, ids, actor=actor)
+        case "move" | "copy":
+            assert intent.to_folder_id is not None
+            leaving = intent.folder_id if intent.kind == "move" else None
+            into = intent.to_folder_id
+            await bring(tx, intent.kind, ids, into, from_folder_id=leaving, actor=actor)
+        case "create_folder":
+            await folder_intents.create(tx, intent.account_id, intent.name or "", actor=actor)
+        case "rename_folder":
+            await folder_intents.rename(tx, intent.folder_id, intent.name or "", actor=actor)
+        case "delete_folder":
+            await folder_intents.delete(tx, intent.folder_id, actor=actor)
 
 
 async def _say_marks(

@@ -15,7 +15,7 @@ from postroom.sync.folder import FolderSync, Report, has_mail
 from postroom.sync.heartbeat import heartbeat
 from postroom.sync.ingest import Tally
 from postroom.sync.listing import Listing
-from postroom.sync.push import push
+from postroom.sync.write_back import write_back
 from postroom.wire.imap import ImapSource
 
 
@@ -38,6 +38,8 @@ class AccountSync:
         self._tenant_id = tenant_id
         self._account = account
         self._source = source
+        self.expected: int | None = None
+        """How many messages this run is to bring in, once that is known; servers without LIST-STATUS do not tell."""
 
     async def run(
         self,
@@ -53,9 +55,11 @@ class AccountSync:
         problem: str | None = accounts.INTERRUPTED
         try:
             async with heartbeat(self._db, self._tenant_id, self._account.id):
-                pushed = await push(self._db, self._tenant_id, self._account, self._source)
+                pushed = await write_back(self._db, self._tenant_id, self._account, self._source)
                 worker = await self._worker()
-                for listed, folder, numbers in await self._looked_at(tally, accept_empty=accept_empty):
+                looked_at = await self._looked_at(tally, accept_empty=accept_empty)
+                self.expected = _missing(looked_at)
+                for listed, folder, numbers in looked_at:
                     if looks_at_all or numbers is None or not await self._agrees(folder, numbers):
                         done = await worker.bring_up(
                             listed,
@@ -66,7 +70,7 @@ class AccountSync:
                         )
                         tally.add(done)
                 if pushed.is_held_up:
-                    last = push(self._db, self._tenant_id, self._account, self._source, is_last=True)
+                    last = write_back(self._db, self._tenant_id, self._account, self._source, is_last=True)
                     pushed.add(await last)
                 tally.pushed, tally.refused = pushed.done, pushed.refused
                 tally.notes += pushed.problems
@@ -134,3 +138,11 @@ class AccountSync:
         # What was removed or purged here is no longer counted, and still on the server.
         async with self._db.tenant(self._tenant_id) as tx:
             return numbers.exists == await placements.count_listed(tx, folder.id, folder.uidvalidity or 0)
+
+
+def _missing(looked_at: list[tuple[SourceFolder, Folder, FolderState | None]]) -> int | None:
+    """How many messages the server has more than we, if it told."""
+    counted = [(numbers.exists, folder.total_count) for _, folder, numbers in looked_at if numbers]
+    if len(counted) < len(looked_at):
+        return None
+    return sum(max(0, (exists or 0) - ours) for exists, ours in counted)

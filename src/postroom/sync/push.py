@@ -1,410 +1,200 @@
-"""Push: what was changed here is told to the server, in the order in which it was wanted, each thing once.
-
-A change is written down as told before the command goes out, with the numbers that its destination has then. Whoever
-comes after a crash looks first whether it was done: what has come into the destination since is known by its bytes.
-"""
+"""Push: the accounts that a worker waits for news of, each on its own quiet connection."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine, Hashable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Any
+from uuid import UUID
 
-from postroom.model import Account, Body, Folder, FolderId, IntentId, Sighting, TenantId
-from postroom.store import folders, intent_outcomes, intent_rows
+from postroom.errors import SourceError, StoreError
+from postroom.model import Account, AccountId, Folder, FolderState, SourceFolder, TenantId
+from postroom.settings import Settings
+from postroom.store import folders, jobs
 from postroom.store.database import Database
-from postroom.store.intent_rows import Intent
-from postroom.store.placements import Place
+from postroom.store.jobs import Lease
 from postroom.sync.aside import aside
-from postroom.sync.merge import MOST_TOGETHER, alike, is_kept, together
-from postroom.sync.recognise import recognise
+from postroom.wire.idle import IdleThread, News
 from postroom.wire.imap import ImapSource
-from postroom.wire.imap_write import DELETED, MailboxWriter, Numbers, Refused
+from postroom.wire.throttling import BY_ACCOUNT
 
-T = TypeVar("T")
-_MOST_ATTEMPTS = 20
-"""After so many a trouble that should pass is a refusal."""
-_MOST_TRIES_AT_ONCE = 3
-_WINDOW_BYTES = 2**20
-
-
-@dataclass(slots=True, kw_only=True)
-class Pushed:
-    """What a push came to."""
-
-    done: int = 0
-    refused: int = 0
-    is_held_up: bool = False
-    """Something is still to be told: the server has to be read first, or asks for patience."""
-    problems: list[str] = field(default_factory=list)
-    """What a person should know."""
-
-    def add(self, other: Pushed) -> None:
-        self.done += other.done
-        self.refused += other.refused
-        self.is_held_up = other.is_held_up
-        self.problems += [each for each in other.problems if each not in self.problems]
+log = logging.getLogger("postroom.push")
+_SHORT_SECONDS = 60.0
+"""A connection that ended sooner is not offered again at once."""
+_LOOK_SECONDS = 60.0
 
 
-class _HeldUp(Exception):
-    """What comes next must wait."""
+@dataclass(slots=True)
+class _Watched:
+    tenant_id: TenantId
+    reach: Hashable
+    """How the server is reached, and which folders are wanted: with another the connections are made anew."""
+    folders: set[str] = field(default_factory=set)
 
 
-async def push(
-    db: Database, tenant_id: TenantId, account: Account, source: ImapSource, *, is_last: bool = False
-) -> Pushed:
-    """Tell the server all that it was not told yet. Raises SourceError where it cannot be gone on with.
+class Push:
+    """Call `after_sync` behind each sync; `nudge` is called when an account has become due by news of it."""
 
-    What lies in a folder that the server renumbered, or does not have under its name any more, holds up all behind it
-    until the folders have been read; `is_last`: they have been.
-    """
-    return await _Push(db, tenant_id, account, source, is_last=is_last).run()
+    def __init__(self, db: Database, worker_id: UUID, settings: Settings, nudge: Callable[[], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self._db, self._worker_id, self._settings, self._nudge = db, worker_id, settings, nudge
+        self._accounts: dict[AccountId, _Watched] = {}
+        self._without: set[Hashable] = set()
+        self._woken: set[AccountId] = set()
+        self._short_lived: dict[AccountId, int] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
+        def told(key: Hashable, what: News, seconds: float) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._heard, key, what, seconds)
 
-class _Push:
-    def __init__(
-        self, db: Database, tenant_id: TenantId, account: Account, source: ImapSource, *, is_last: bool
-    ) -> None:
-        self._db = db
-        self._tenant_id = tenant_id
-        self._account = account
-        self._source = source
-        self._is_last = is_last
-        self._writer: MailboxWriter | None = None
-        self._heads: Counter[IntentId] = Counter()
-        self._pushed = Pushed()
+        self._thread = IdleThread(told, refresh_seconds=settings.push_refresh_seconds)
+        self._do(self._look_after())
 
-    async def run(self) -> Pushed:
-        try:
-            if self._is_last:
-                async with self._db.tenant(self._tenant_id) as tx:
-                    await intent_outcomes.followed(tx, self._account.id)
-            while batch := await self._next():
-                await self._tell(batch)
-        except _HeldUp:
-            self._pushed.is_held_up = True
-        return self._pushed
+    @property
+    def connections(self) -> int:
+        """How many wait now."""
+        return sum(len(each.folders) for each in self._accounts.values())
 
-    async def _next(self) -> list[Intent]:
-        async with self._db.tenant(self._tenant_id) as tx:
-            waiting = await intent_rows.next_of(tx, self._account.id, limit=MOST_TOGETHER)
-        if not waiting:
-            return []
-        self._heads[waiting[0].id] += 1
-        if self._heads[waiting[0].id] > _MOST_TRIES_AT_ONCE:
-            raise _HeldUp
-        return together(waiting)
+    def sync_begins(self, account_id: AccountId) -> None:
+        """What is heard from now on is news again."""
+        self._woken.discard(account_id)
 
-    async def _tell(self, batch: list[Intent]) -> None:
-        match batch[0].kind:
-            case "mark":
-                await self._mark(batch)
-            case "expunge":
-                await self._expunge(batch)
-            case "move" | "copy" if batch[0].state == "sent":
-                await self._find_out(batch)
-            case "move" | "copy":
-                await self._transfer(batch)
-            case _:
-                await self._folder(batch[0])
-
-    async def _mark(self, batch: list[Intent]) -> None:
-        if not await self._opened(batch):
+    async def after_sync(self, lease: Lease, account: Account, source: ImapSource) -> None:
+        """Wait for news of the account from now on, if it can be waited for and nobody does."""
+        room = BY_ACCOUNT.get((account.hostname or "").lower(), self._settings.connections_per_account) - 1
+        wanted = list(account.push_folders)[: max(0, room)]
+        reach = (
+            account.hostname,
+            account.port,
+            account.encryption,
+            account.username,
+            account.credential_id,
+            *wanted,
+        )
+        watched = self._accounts.get(account.id)
+        if watched and watched.reach != reach:
+            self._drop(account.id)
+            watched = None
+        missing = [name for name in wanted if not watched or name not in watched.folders]
+        is_full = self.connections + len(missing) > self._settings.push_connections
+        if not missing or is_full or reach in self._without:
             return
-        uids = _uids(batch)
-        await self._sent(batch)
-        try:
-            await self._do(lambda writer: writer.store(uids, add=batch[0].added, remove=batch[0].removed))
-        except Refused as refusal:
-            await self._refused(batch, refusal)
-            return
-        words = await self._do(lambda writer: writer.words(uids))
-        refused = [each for each in batch if each.uid in words and not is_kept(each, words[each.uid])]
-        done = [each for each in batch if each not in refused]
-        async with self._db.tenant(self._tenant_id) as tx:
-            await intent_outcomes.marked(tx, done, refused, words)
-        self._pushed.done += len(done)
-        if refused:
-            self._note(refused, "it did not keep it")
+        async with self._db.tenant(lease.tenant_id) as tx:
+            if not await jobs.watch(tx, account.id, self._worker_id):
+                return
+            ours = {each.name: each for each in await folders.of_account(tx, account.id)}
+            spelled = await folders.wire_names(tx, account.id, missing)
+        watched = self._accounts.setdefault(account.id, _Watched(lease.tenant_id, reach))
+        for name in [each for each in missing if each in spelled]:
+            listed = SourceFolder(name=name, wire_name=spelled[name])
+            if not await self._wait_on(account.id, watched, ours[name], listed, source):
+                break
+        if not watched.folders:
+            self._drop(account.id)
+            async with self._db.tenant(lease.tenant_id) as tx:
+                await jobs.unwatch(tx, [account.id], self._worker_id)
 
-    async def _expunge(self, batch: list[Intent]) -> None:
-        if not await self._opened(batch):
-            return
-        await self._sent(batch)
-        try:
-            stayed = await self._taken_out(batch)
-        except Refused as refusal:
-            await self._refused(batch, refusal)
-            return
-        async with self._db.tenant(self._tenant_id) as tx:
-            await intent_outcomes.expunged(tx, batch, stayed)
-        self._pushed.done += len(batch)
+    async def close(self) -> None:
+        """Wait for nothing any more."""
+        for task in self._tasks:
+            task.cancel()
+        self._accounts.clear()
+        await aside(self._thread.close)
 
-    async def _transfer(self, batch: list[Intent]) -> None:
-        """Move or copy, for the first time as far as anybody knows."""
-        destination = await self._destination(batch)
-        if destination is None or not await self._opened(batch):
-            return
-        into, numbers = destination
-        uids, to = _uids(batch), into.wire_name
-        await self._sent(batch, numbers)
-        batch = [_told(each, numbers) for each in batch]
-        try:
-            landed = await self._do(lambda writer: writer.move(uids, to)) if _is_move(batch) else None
-            if landed is None:
-                landed = await self._do(lambda writer: writer.copy(uids, to))
-        except Refused as refusal:
-            await self._find_out(batch, refusal)
-            return
-        there = {each: landed.uids[each.uid or 0] for each in batch if each.uid in landed.uids}
-        uidvalidity = landed.uidvalidity or 0
-        if len(there) < len(batch):
-            missing = [each for each in batch if each not in there]
-            uidvalidity, found = await self._recognised(missing, into)
-            there |= found
-        await self._settle(batch, uidvalidity, there, is_done=True)
-
-    async def _find_out(self, batch: list[Intent], refusal: Refused | None = None) -> None:
-        """What became of it: the command was sent, or was about to be; or it was refused, which may not be all of it."""
-        async with self._db.tenant(self._tenant_id) as tx:
-            into = await folders.get(tx, _to(batch))
-        uidvalidity, there = await self._recognised(batch, into)
-        await self._settle(batch, uidvalidity, there, refusal=refusal)
-
-    async def _settle(
+    async def _wait_on(
         self,
-        batch: Sequence[Intent],
-        uidvalidity: int,
-        there: Mapping[Intent, int],
-        *,
-        is_done: bool = False,
-        refusal: Refused | None = None,
-    ) -> None:
-        """Write down what has landed, take it out of where it was, and go on with the rest: again, or not at all."""
-        words = await self._still_at(batch)
-        stayed: list[Intent] = []
-        if left := [each for each in there if each.kind == "move" and each.uid in words]:
-            try:
-                stayed = await self._taken_out(left)
-            except Refused as why:
-                # It lies in both now: so it does here.
-                stayed = left
-                self._note(left, f"it was copied, and could not be taken out: {why.reason}")
-        if there:
-            places = {each: Place(_to([each]), uidvalidity, uid) for each, uid in there.items()}
-            async with self._db.tenant(self._tenant_id) as tx:
-                await intent_outcomes.landed(tx, places, stayed)
-            self._pushed.done += len(there)
-        rest = [each for each in batch if each not in there]
-        if gone := [each for each in rest if each.uid not in words]:
-            async with self._db.tenant(self._tenant_id) as tx:
-                await intent_outcomes.lost(tx, gone)
-            self._pushed.done += len(gone)
-        waiting = [each for each in rest if each.uid in words]
-        if not waiting:
-            return
-        if refusal is None and is_done:
-            refusal = Refused("it said that it did it, and did not")
-        if refusal is not None:
-            await self._refused(waiting, refusal)
-        else:
-            await self._transfer(waiting)
-
-    async def _taken_out(self, batch: Sequence[Intent]) -> list[Intent]:
-        """Remove them from the folder that is open. Those that are marked only, and still to be seen."""
-        uids = _uids(batch)
-        await self._do(lambda writer: writer.expunge(uids))
-        words = await self._do(lambda writer: writer.words(uids))
-        if any(DELETED not in each for each in words.values()):
-            raise Refused("it does not let them be deleted")
-        return [each for each in batch if each.uid in words]
-
-    async def _recognised(self, batch: Sequence[Intent], into: Folder) -> tuple[int, dict[Intent, int]]:
-        """Which of these have come into the folder since they were told, and under which UIDs."""
-        numbers = Numbers(uidvalidity=batch[0].sent_uidvalidity or 0, uidnext=batch[0].sent_uidnext)
+        account_id: AccountId,
+        watched: _Watched,
+        folder: Folder,
+        listed: SourceFolder,
+        source: ImapSource,
+    ) -> bool:
         try:
-            uidvalidity, seen = await self._do(lambda writer: writer.since(into.wire_name, numbers))
-        except Refused:
-            return 0, {}  # there is no such folder
-        async with self._db.tenant(self._tenant_id) as tx:
-            known = await recognise(tx, self._account, seen)
-            looks = await intent_rows.looks(tx, [each.message_id for each in batch if each.message_id])
-        there: dict[Intent, int] = {}
-        for each in batch:
-            free = {uid: one for uid, one in seen.items() if uid not in there.values()}
-            if (uid := next((uid for uid in free if known.get(uid) == each.message_id), None)) is None:
-                assert each.message_id is not None
-                uid = await self._by_bytes(*looks[each.message_id], free)
-            if uid is not None:
-                there[each] = uid
-        return uidvalidity, there
-
-    async def _by_bytes(
-        self, size_bytes: int, content_hash: bytes, seen: Mapping[int, Sighting]
-    ) -> int | None:
-        for uid in alike(size_bytes, seen):
-            body = await self._do(lambda writer, uid=uid: writer.body(uid))
-            if body is not None and _hash(body) == content_hash:
-                return uid
-        return None
-
-    async def _folder(self, intent: Intent) -> None:
-        async with self._db.tenant(self._tenant_id) as tx:
-            folder = await folders.get(tx, intent.folder_id)
-        name, wire_name = intent.name or "", folder.wire_name
-        await self._sent([intent])
-        try:
-            match intent.kind:
-                case "create_folder":
-                    made = await self._do(lambda writer: writer.create(name))
-                    async with self._db.tenant(self._tenant_id) as tx:
-                        await intent_outcomes.folder_made(tx, intent, made)
-                case "rename_folder":
-                    new, sign = await self._do(lambda writer: writer.rename(wire_name, name))
-                    async with self._db.tenant(self._tenant_id) as tx:
-                        await intent_outcomes.folder_renamed(tx, intent, wire_name, new, sign)
-                case _:
-                    await self._do(lambda writer: _delete(writer, wire_name))
-                    async with self._db.tenant(self._tenant_id) as tx:
-                        await intent_outcomes.folder_deleted(tx, intent)
-        except Refused as refusal:
-            await self._refused([intent], refusal)
-            return
-        self._pushed.done += 1
-
-    async def _opened(self, batch: Sequence[Intent]) -> bool:
-        """Open the folder where they lie; False when it is gone, and they with it."""
-        async with self._db.tenant(self._tenant_id) as tx:
-            folder = await folders.get(tx, batch[0].folder_id)
-            if (batch[0].uid or 0) < 0:
-                await intent_outcomes.lost(tx, batch)  # what it builds on came to nothing
-                return False
-        try:
-            numbers = await self._do(lambda writer: writer.open(folder.wire_name))
-        except Refused as refusal:
-            if not self._is_last and not refusal.is_passing:
-                raise _HeldUp from refusal
-            if folder.is_deleted:
-                async with self._db.tenant(self._tenant_id) as tx:
-                    await intent_outcomes.lost(tx, batch)
-            else:
-                await self._refused(batch, refusal)
+            given = await aside(partial(source.watched, listed))
+        except SourceError as error:  # the next look at the account tries again
+            log.info("account=%s folder=%s waits for no news: %s", account_id, folder.name, error)
             return False
-        if numbers.uidvalidity != batch[0].uidvalidity:
-            raise _HeldUp
+        if given is None:
+            self._without.add(watched.reach)
+            return False
+        connection, now = given
+        self._thread.add((account_id, folder.name), connection)
+        watched.folders.add(folder.name)
+        if _has_changed(folder, now):
+            self._heard((account_id, folder.name), "news", 0.0)
         return True
 
-    async def _destination(self, batch: Sequence[Intent]) -> tuple[Folder, Numbers] | None:
-        """The folder where they lead, and its numbers; None when there is none, and they were refused."""
-        async with self._db.tenant(self._tenant_id) as tx:
-            into = await folders.get(tx, _to(batch))
-        try:
-            if not into.wire_name:
-                raise Refused(f"it has no folder {into.name}")
-            numbers = await self._do(lambda writer: writer.numbers(into.wire_name))
-        except Refused as refusal:
-            if not self._is_last and not refusal.is_passing:
-                raise _HeldUp from refusal
-            await self._refused(batch, refusal)
-            return None
-        return into, numbers
-
-    async def _still_at(self, batch: Sequence[Intent]) -> dict[int, frozenset[str]]:
-        """Which of them the folder has where they lie, with their flags. It stays open."""
-        async with self._db.tenant(self._tenant_id) as tx:
-            folder = await folders.get(tx, batch[0].folder_id)
-        try:
-            numbers = await self._do(lambda writer: writer.open(folder.wire_name))
-        except Refused as refusal:
-            if not self._is_last or refusal.is_passing:
-                raise _HeldUp from refusal
-            return {}
-        if numbers.uidvalidity != batch[0].uidvalidity:
-            if not self._is_last:
-                raise _HeldUp
-            return {}
-        uids = _uids(batch)
-        return await self._do(lambda writer: writer.words(uids))
-
-    async def _sent(self, batch: Sequence[Intent], numbers: Numbers | None = None) -> None:
-        async with self._db.tenant(self._tenant_id) as tx:
-            await intent_rows.sent(
-                tx,
-                batch,
-                uidvalidity=numbers.uidvalidity if numbers else None,
-                uidnext=numbers.uidnext if numbers else None,
-            )
-
-    async def _refused(self, batch: Sequence[Intent], refusal: Refused) -> None:
-        """Undo it, or put it off. Of several each is asked for by itself: it may be about one of them."""
-        if refusal.is_passing and batch[0].attempts < _MOST_ATTEMPTS:
-            async with self._db.tenant(self._tenant_id) as tx:
-                await intent_rows.put_off(tx, batch, refusal.reason)
-            self._pushed.problems.append(f"the server cannot {_what(batch)} now: {refusal.reason}")
-            raise _HeldUp
-        if len(batch) > 1:
-            for each in batch:
-                await self._tell([each])
+    def _heard(self, key: Any, what: News, seconds: float) -> None:
+        account_id, folder_name = key
+        watched = self._accounts.get(account_id)
+        if watched is None:
             return
-        async with self._db.tenant(self._tenant_id) as tx:
-            undone = await intent_outcomes.refused(tx, batch, refusal.reason)
-        self._note(undone, refusal.reason)
+        if what == "news":
+            self._short_lived.pop(account_id, None)
+            if account_id not in self._woken:
+                self._woken.add(account_id)
+                self._do(self._wake(watched.tenant_id, account_id))
+            return
+        log.info("account=%s folder=%s the connection ended after %.0f s", account_id, folder_name, seconds)
+        self._drop(account_id)
+        times = 0 if seconds > _SHORT_SECONDS else self._short_lived.get(account_id, 0) + 1
+        self._short_lived[account_id] = times
+        wait_seconds = (1 + 4 * random.random()) if times < 2 else min(3600, 30 * 2**times)
+        self._do(self._hasten(watched.tenant_id, account_id, wait_seconds))
 
-    def _note(self, refused: Sequence[Intent], reason: str) -> None:
-        self._pushed.refused += len(refused)
-        self._pushed.problems.append(f"the server refused to {_what(refused)}: {reason}")
+    async def _wake(self, tenant_id: TenantId, account_id: AccountId) -> None:
+        async with self._db.tenant(tenant_id) as tx:
+            is_wanted = await jobs.wake(tx, account_id)
+        if is_wanted:
+            self._nudge()
+        else:
+            self._drop(account_id)
 
-    async def _do(self, work: Callable[[MailboxWriter], T]) -> T:
-        writer = self._writer or await aside(self._source.writer)
-        self._writer = writer
-        return await aside(partial(work, writer))
+    async def _hasten(self, tenant_id: TenantId, account_id: AccountId, wait_seconds: float) -> None:
+        async with self._db.tenant(tenant_id) as tx:
+            await jobs.hasten(tx, account_id, due_in_ms=int(wait_seconds * 1000))
+
+    async def _look_after(self) -> None:
+        """Let go of accounts that were disabled or deleted."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            of_tenants: dict[TenantId, list[AccountId]] = {}
+            for account_id, watched in self._accounts.items():
+                of_tenants.setdefault(watched.tenant_id, []).append(account_id)
+            for tenant_id, account_ids in of_tenants.items():
+                with suppress(StoreError):
+                    async with self._db.tenant(tenant_id) as tx:
+                        for account_id in await jobs.unwanted(tx, account_ids):
+                            self._drop(account_id)
+
+    def _drop(self, account_id: AccountId) -> None:
+        watched = self._accounts.pop(account_id, None)
+        self._woken.discard(account_id)
+        for name in watched.folders if watched else ():
+            self._thread.remove((account_id, name))
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_without_trouble(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
-def _delete(writer: MailboxWriter, wire_name: str) -> None:
-    """Nothing that came into a folder meanwhile goes with it."""
-    if not wire_name or not writer.has(wire_name):
-        return
-    if count := writer.undeleted(wire_name):
-        raise Refused(f"{count:,} messages came into it meanwhile")
-    writer.delete(wire_name)
+async def _without_trouble(work: Coroutine[Any, Any, None]) -> None:
+    """The database is away: the interval brings in what was missed."""
+    try:
+        await work
+    except StoreError as error:
+        log.warning("news could not be passed on: %s", error)
 
 
-def _what(several: Sequence[Intent]) -> str:
-    kind = several[0].kind
-    if several[0].message_id is None:
-        return f"{kind.removesuffix('_folder')} the folder {several[0].name or several[0].old_name}"
-    verb = "delete" if several[0].purpose == "delete" else kind
-    return f"{verb} {len(several):,} message{'s' * (len(several) != 1)}"
-
-
-def _told(intent: Intent, numbers: Numbers) -> Intent:
-    return replace(
-        intent,
-        state="sent",
-        attempts=intent.attempts + 1,
-        sent_uidvalidity=numbers.uidvalidity,
-        sent_uidnext=numbers.uidnext,
+def _has_changed(ours: Folder, now: FolderState) -> bool:
+    """Whether something came in between the sync and now."""
+    return (ours.uidvalidity, ours.uidnext) != (now.uidvalidity, now.uidnext) or (
+        ours.total_count != now.exists or ours.highestmodseq != now.highestmodseq
     )
-
-
-def _uids(batch: Sequence[Intent]) -> list[int]:
-    return [each.uid or 0 for each in batch]
-
-
-def _to(batch: Sequence[Intent]) -> FolderId:
-    assert batch[0].to_folder_id is not None
-    return batch[0].to_folder_id
-
-
-def _is_move(batch: Sequence[Intent]) -> bool:
-    return batch[0].kind == "move"
-
-
-def _hash(body: Body) -> bytes:
-    digest = hashlib.sha256()
-    for at in range(0, len(body), _WINDOW_BYTES):
-        digest.update(body[at : at + _WINDOW_BYTES])
-    return digest.digest()
