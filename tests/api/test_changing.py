@@ -168,3 +168,36 @@ def test_a_user_who_may_read_changes_nothing(
     assert client.post(f"{path}/move", json={"folder_id": message["folder_id"]}).status_code == 200
     assert client.delete(path).status_code == 200
     assert client.post(f"{path}/restore").status_code == 200
+
+
+def test_an_account_is_made_paused_and_due_at_once(store: Store, service: Service) -> None:
+    client = service.client(new_key(store, store.tenant()))
+    body = {"email_address": "Me@Example.com", "hostname": "127.0.0.1", "port": 1, "password": "secret word"}
+    made = client.post("/v1/accounts", json=body)
+    assert made.status_code == 201, made.text
+    assert made.json()["email_address"] == "me@example.com"
+    assert "secret word" not in made.text
+    assert client.post("/v1/accounts", json=body).json()["code"] == "taken"
+    path = made.headers["location"]
+    assert client.get(f"{path}/health").json()["state"] == "never"
+    due = b"select due_at from email_sync_jobs where account_id = %s"
+    assert client.post(f"{path}/sync").status_code == 202
+    with store.connect("postgres") as connection:
+        assert connection.execute(due, [made.json()["id"]]).fetchall() == [(0,)]
+    changed = client.patch(
+        path,
+        json={"sync_interval_seconds": 60, "account_name": "Work"},
+        headers={"If-Match": made.headers["etag"]},
+    )
+    assert (changed.json()["sync_interval_seconds"], changed.json()["account_name"]) == (60, "Work")
+    late = client.patch(path, json={"account_name": "Play"}, headers={"If-Match": made.headers["etag"]})
+    assert (late.status_code, late.headers["etag"]) == (412, changed.headers["etag"])
+    assert client.post(f"{path}/pause").json()["is_sync_enabled"] is False
+    assert client.get(f"{path}/health").json()["state"] == "paused"
+    assert client.post(f"{path}/sync").json()["code"] == "not_followed"
+    for wrong in (
+        {"email_address": "nobody"},
+        {"email_address": "a@b.example", "hostname": "x"},
+        {"email_address": "a@b.example", "port": 1},
+    ):
+        assert client.post("/v1/accounts", json=wrong).status_code == 400, wrong

@@ -73,7 +73,11 @@ POLICIES_FOR_ALL_TENANTS = {
 }
 """Which role has a policy that shows it every tenant's rows, and where."""
 
-SEES_ALL_ROWS = {("email_owner", "email_tenants"), ("email_owner", "email_sync_jobs"), ("email_owner", "email_api_keys")}
+SEES_ALL_ROWS = {
+    ("email_owner", "email_tenants"),
+    ("email_owner", "email_sync_jobs"),
+    ("email_owner", "email_api_keys"),
+}
 """Which login that is bound to a tenant sees all rows of a table nevertheless; of jobs and keys only where no tenant is set."""
 
 NEVER_READ_BY = {

@@ -29,7 +29,6 @@ _VALUES: dict[str, Any] = {
     "content_hash": "0" * 64,
     "domain": "company53.example",
     "hold_id": UUID(int=0),
-    "key_id": UUID(int=7),
     "kind": "erase",
     "idempotency_key": "key-12",
     "is_deleted": False,
@@ -56,6 +55,8 @@ _VALUES: dict[str, Any] = {
     "worker_id": UUID(int=7),
 }
 _OF_ONE_QUERY: dict[str, dict[str, Any]] = {
+    "api_keys.revoke": {"key_id": UUID(int=7)},
+    "api_keys.expire": {"key_id": UUID(int=7)},
     "messages.by_message_id": {"message_id": "12@example.com"},
     "holds.named": {"name": "hold-12"},
     "messages.count_purgeable": {"before": 1_600_100_000_000},

@@ -12,7 +12,7 @@ from postroom.api.auth import Admin, Caller, Reader, Writer
 from postroom.api.problems import Problem, bad
 from postroom.compose.addresses import mailboxes
 from postroom.model import Account, AccountId, Ledger, UserId
-from postroom.store import accounts, audit, changes, credentials, folders, shares
+from postroom.store import accounts, audit, changes, credentials, folders, jobs, shares
 from postroom.store.database import TenantTx
 
 router = APIRouter(tags=["accounts"])
@@ -87,6 +87,16 @@ async def pause_account(request: Request, caller: Writer, account_id: UUID) -> R
 async def resume_account(request: Request, caller: Writer, account_id: UUID) -> Response:
     account = await _followed(request, caller, AccountId(account_id), {"is_sync_enabled": True})
     return answers.json(request, shown(account), etag=_tag(account))
+
+
+@router.post("/v1/accounts/{account_id}/sync", response_model=shapes.Account, status_code=202)
+async def sync_account(request: Request, caller: Writer, account_id: UUID) -> Response:
+    """It is due at once: the next worker that is free brings it in step. 409 where it is paused or has no server."""
+    async with caller.tx() as tx:
+        account = await writable(tx, AccountId(account_id))
+        if not await jobs.wake(tx, account.id):
+            raise Problem(409, "not_followed", "The account is paused, or no server is behind it.")
+    return answers.json(request, shown(account), status=202)
 
 
 @router.get("/v1/accounts/{account_id}/health", response_model=shapes.Health)

@@ -2,9 +2,9 @@
 
 from postroom.cli import (
     account,
-    api_key,
     account_state,
     account_trial,
+    api_key,
     audit,
     bring,
     change,
@@ -38,9 +38,9 @@ from postroom.cli.frame import app
 
 __all__ = [
     "account",
-    "api_key",
     "account_state",
     "account_trial",
+    "api_key",
     "app",
     "audit",
     "bring",
