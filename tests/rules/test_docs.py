@@ -32,6 +32,7 @@ COMMANDS = [
         "tune",
         "verify",
     ),
+    *("mark", "move", "copy", "folder create", "pending"),
     *("message delete", "hold add", "audit list", "tenant suspend", "tenant retention"),
     *("tenant export", "tenant import", "tenant erase", "report verify", "report key"),
 ]
