@@ -34,6 +34,7 @@ COMMANDS = [
         "serve",
         "key create",
     ),
+    *("mark", "move", "copy", "folder create", "pending"),
     *("message delete", "hold add", "audit list", "tenant suspend", "tenant retention"),
     *("tenant export", "tenant import", "tenant erase", "report verify", "report key"),
 ]
