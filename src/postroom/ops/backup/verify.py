@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -18,11 +19,14 @@ from postroom.mime.recipe import Recipe
 from postroom.model import TenantId
 from postroom.ops.backup import arrangement, manifest, objects
 from postroom.ops.backup.count import QUERIES, Row, connected, row_counts, rows
+from postroom.ops.backup.dump import load
 from postroom.ops.backup.manifest import Manifest
 from postroom.ops.backup.place import unpacked
 from postroom.ops.backup.rebuild import Source
-from postroom.ops.backup.scratch import Recovered, scratch
+from postroom.ops.backup.scratch import Recovered, new_folder, scratch
 from postroom.ops.backup.target import Target, chain_for
+from postroom.ops.cluster import Cluster
+from postroom.ops.server_user import server_user
 from postroom.settings import Settings
 from postroom.store.database import Database, TenantTx
 
@@ -72,6 +76,29 @@ async def verify(
     if not verdict.faults:
         manifest.mark_verified(source.place, chain[-1], datetime.now(UTC))
     return verdict
+
+
+def verify_dump(settings: Settings, backup_id: str, *, parent: Path | None = None) -> Verdict:
+    """Load a dump into a new server of its own and count. Raises NotFound, BackupError."""
+    source = source_of(settings)
+    dump = manifest.chosen(manifest.read_all(source.place), backup_id)
+    folder = new_folder(parent or settings.home, server_user(settings.home / "postgres"))
+    cluster = Cluster(folder / "home", postgres_bin=settings.postgres_bin)
+    try:
+        url = load(source, dump, folder, cluster)
+        with connected(url) as connection:
+            counts = row_counts(connection)
+            faults = _differing(counts, dump.rows)
+            unguarded = rows(connection, QUERIES.unguarded_tables, exempt=_EXEMPT)
+            faults += [f"{row['name']} does not force row security" for row in unguarded]
+    finally:
+        cluster.stop("immediate")
+        shutil.rmtree(folder, ignore_errors=True)
+    if not faults:
+        manifest.mark_verified(source.place, dump, datetime.now(UTC))
+    return Verdict(
+        backup=dump.id, tables=len(counts), rows=sum(counts.values()), messages=0, blobs=0, faults=faults
+    )
 
 
 async def examine(

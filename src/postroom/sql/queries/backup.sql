@@ -7,6 +7,11 @@ select
   current_setting('archive_mode') <> 'off' as archives,
   (select sum(pg_database_size(oid))::bigint from pg_database) as size_bytes
 
+-- name: snapshot
+-- For a dump: what pg_dump is to see as well.
+select pg_export_snapshot() as snapshot, current_setting('server_version') as server,
+  pg_database_size(current_database()) as size_bytes
+
 -- name: tables
 -- Every table that holds rows of ours.
 select c.relname::text as name
