@@ -189,12 +189,15 @@ class Account:
     credential_id: CredentialId | None
     ca_pem: str | None
     """The certificates that its server is trusted by; none: those of the settings."""
+    server_keep_days: int | None
+    """POP3: days from being stored here to being deleted there; None: never deleted there."""
     is_sync_enabled: bool
     sync_interval: int
     last_sync_at: int | None
     is_syncing: bool
     is_enabled: bool
     last_error: str | None
+    push_folders: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

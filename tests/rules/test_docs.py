@@ -22,6 +22,7 @@ COMMANDS = [
         "psql",
         "import",
         "sync",
+        "worker",
         "search",
         "show",
         "export",

@@ -38,6 +38,12 @@ select tenant_id, pg_temp.id('user', tenant, a / 3 + 1), pg_temp.id('account', t
   'read', 0, 0
 from crowd, generate_series(0, accounts - 1) a where a % 5 = 0;
 
+insert into email_sync_jobs (tenant_id, account_id, host, due_at, send_due_at, worker_id, lease_until)
+select tenant_id, pg_temp.id('account', tenant, a), 'imap' || a % 7 || '.example', case when a % 4 <> 0 then a * 1000 end,
+  case when a % 9 = 0 then a * 1000 end,
+  case when a % 50 = 0 then pg_temp.id('worker', 0, 1) end, case when a % 50 = 0 then 9000000000000 end
+from crowd, generate_series(0, accounts - 1) a;
+
 insert into email_folders (id, tenant_id, account_id, name, type, uidvalidity, created_at, updated_at)
 select pg_temp.id('folder', tenant, a * 30 + f), tenant_id, pg_temp.id('account', tenant, a), 'Folder ' || f,
   coalesce((array['inbox', 'sent', 'drafts', 'trash', 'spam', 'archive'])[f + 1], 'custom'), 1, 0, 0

@@ -2,6 +2,8 @@
 
 from postroom.cli import (
     account,
+    account_state,
+    account_trial,
     audit,
     backup,
     bring,
@@ -11,6 +13,7 @@ from postroom.cli import (
     erase,
     find,
     hold,
+    keys,
     message,
     move,
     outbox,
@@ -19,16 +22,21 @@ from postroom.cli import (
     server,
     share,
     smtp,
+    status,
+    sync,
     take,
     tenant,
     tenant_life,
     tune,
     verify,
+    worker,
 )
 from postroom.cli.frame import app
 
 __all__ = [
     "account",
+    "account_state",
+    "account_trial",
     "app",
     "audit",
     "backup",
@@ -39,6 +47,7 @@ __all__ = [
     "erase",
     "find",
     "hold",
+    "keys",
     "message",
     "move",
     "outbox",
@@ -47,9 +56,12 @@ __all__ = [
     "server",
     "share",
     "smtp",
+    "status",
+    "sync",
     "take",
     "tenant",
     "tenant_life",
     "tune",
     "verify",
+    "worker",
 ]

@@ -118,13 +118,14 @@ def print_json(value: Any) -> None:
 
 
 @asynccontextmanager
-async def store(role: str) -> AsyncIterator[Any]:
+async def store(role: str, *, max_connections: int = 4) -> AsyncIterator[Any]:
     """The database as one of its logins; the embedded server is started when it is down."""
     from postroom.ops.provision import open_site, out_of_space
     from postroom.store.database import Database
 
     site = await asyncio.to_thread(open_site, chosen(), tell=say)
-    db = Database(site.url(role), statement_timeout_seconds=chosen().statement_timeout_seconds)
+    seconds = chosen().statement_timeout_seconds
+    db = Database(site.url(role), max_connections=max_connections, statement_timeout_seconds=seconds)
     try:
         async with db:
             yield db

@@ -14,7 +14,6 @@ from postroom.cli.frame import (
     JsonOption,
     TenantOption,
     app,
-    chosen,
     local_zone,
     print_json,
     run,
@@ -22,6 +21,7 @@ from postroom.cli.frame import (
     store,
     tenant_id,
 )
+from postroom.cli.mailbox import send_due
 from postroom.errors import SendError, UsageError
 
 outbox_app = typer.Typer(
@@ -184,9 +184,7 @@ def run_(
 
 
 async def _run(tenant: str, email: str | None) -> dict[str, Any]:
-    from postroom.blobs import Blobs
-    from postroom.ops.master_key import master_key
-    from postroom.outbox.run import Tally, run_due
+    from postroom.outbox.run import Tally
     from postroom.store import accounts, senders
 
     owner, total = await tenant_id(tenant), Tally()
@@ -195,9 +193,7 @@ async def _run(tenant: str, email: str | None) -> dict[str, Any]:
             found = [await accounts.by_email(tx, email)] if email else await accounts.all_accounts(tx)
             found = [each for each in found if email or await senders.find(tx, each.id)]
         for account in found:
-            total.add(
-                await run_due(db, Blobs(chosen()), chosen(), owner, account.id, master=master_key(chosen()))
-            )
+            total.add(await send_due(db, owner, account.id))
     return asdict(total)
 
 

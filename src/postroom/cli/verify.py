@@ -89,7 +89,9 @@ async def _verify(tenant: str, email: str, *, deep: bool, repair: bool) -> tuple
     async with store("email_worker") as db:
         async with db.tenant(owner) as tx:
             account = await accounts.by_email(tx, email)
-        source = None if account.hostname is None else await opened(db, owner, account)
+        # A POP3 server has no folders to be compared: what is stored is held against its own hashes.
+        is_alone = account.hostname is None or account.protocol == "pop3"
+        source = None if is_alone else (await opened(db, owner, account)).source
         blobs = Blobs(chosen())
         try:
             with progress(email, unit="messages") as show:

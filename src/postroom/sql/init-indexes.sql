@@ -17,6 +17,13 @@ create index idx_email_account_shares_account on email_account_shares (tenant_id
 -- credentials.of_account: the secret of an account.
 create index idx_email_credentials_account on email_credentials (tenant_id, account_id);
 
+-- jobs.due: what waits to be synced, the longest waiting first; email_sync_claim() asks the same of every tenant.
+create index idx_email_sync_jobs_due on email_sync_jobs (tenant_id, due_at) where due_at is not null;
+-- jobs.sends_due: what has something to send; email_sends_claim() asks the same of every tenant.
+create index idx_email_sync_jobs_sends on email_sync_jobs (tenant_id, send_due_at) where send_due_at is not null;
+-- jobs.running: what is being synced; email_sync_claim() counts by tenant and host.
+create index idx_email_sync_jobs_running on email_sync_jobs (tenant_id, lease_until) where worker_id is not null;
+
 -- Folders -----------------------------------------------------------------------------------------------------------
 
 -- folders.by_type: the inbox of an account.

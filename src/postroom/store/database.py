@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 from uuid import UUID
@@ -133,6 +134,7 @@ class Database:
         program: str = "postroom",
     ) -> None:
         self._where = _where(dsn)
+        self._before_commit: Callable[[TenantTx], Awaitable[None]] | None = None
         # In the transaction, not the session: a pooler takes no options, and gives the session to somebody else.
         self._limits = f"set local statement_timeout = '{statement_timeout_seconds:d}s'"
         self._pool = AsyncConnectionPool(
@@ -179,7 +181,16 @@ class Database:
         refused_if = "" if in_any_state else _SHUT_OUT
         current = _set_local(tenant_id, user_id)
         async with self._transaction(current, begin=begin, refused_if=refused_if) as connection:
-            yield TenantTx(connection, tenant_id, user_id)
+            tx = TenantTx(connection, tenant_id, user_id)
+            yield tx
+            if self._before_commit:
+                await self._before_commit(tx)
+
+    def watched(self, before_commit: Callable[[TenantTx], Awaitable[None]]) -> Database:
+        """The same door, where each transaction of a tenant is looked at before it commits: an error rolls it back."""
+        other = copy.copy(self)
+        other._before_commit = before_commit
+        return other
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[SystemTx]:
@@ -193,9 +204,11 @@ class Database:
         self, tenant: str, *, begin: str = "begin", refused_if: str = ""
     ) -> AsyncIterator[Connection]:
         async with self._connection() as connection:
-            with translated("begin"):
-                begun = await connection.execute(f"{begin}; {self._limits}; {tenant}; {refused_if}".encode())
             try:
+                with translated("begin"):
+                    begun = await connection.execute(
+                        f"{begin}; {self._limits}; {tenant}; {refused_if}".encode()
+                    )
                 if refused_if:
                     await _refuse(begun)
                 yield connection

@@ -20,6 +20,12 @@ async def of_account(tx: TenantTx, account_id: AccountId) -> list[Folder]:
     return [_folder(row) for row in await tx.rows(QUERIES.of_account, account_id=account_id)]
 
 
+async def wire_names(tx: TenantTx, account_id: AccountId, names: Sequence[str]) -> dict[str, str]:
+    """How the server spells these folders; what is not there is left out."""
+    rows = await tx.rows(QUERIES.wire_names, account_id=account_id, names=list(names))
+    return {row["name"]: row["wire_name"] for row in rows}
+
+
 async def ensure(tx: TenantTx, account_id: AccountId, wanted: Sequence[SourceFolder]) -> dict[str, Folder]:
     """The folders of these names, made where they are not there."""
     unique = {folder.name: folder for folder in wanted}

@@ -53,6 +53,12 @@ async def living(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> dict[in
     return {row["uid"]: None if row["words"] is None else frozenset(row["words"]) for row in rows}
 
 
+async def taken(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> dict[int, int]:
+    """Every UID that ever came in, also what was let go since, to when it did or was purged (milliseconds)."""
+    rows = await tx.rows(QUERIES.taken, folder_id=folder_id, uidvalidity=uidvalidity)
+    return {row["uid"]: row["created_at"] for row in rows}
+
+
 async def of_message(tx: TenantTx, message_id: MessageId) -> list[dict[str, Any]]:
     """Where a message lies: name of the folder, uid, flags, keywords."""
     return await tx.rows(QUERIES.of_message, message_id=message_id)

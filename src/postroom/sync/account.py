@@ -36,6 +36,8 @@ class AccountSync:
         self._tenant_id = tenant_id
         self._account = account
         self._source = source
+        self.expected: int | None = None
+        """How many messages this run is to bring in, once that is known; servers without LIST-STATUS do not tell."""
 
     async def run(
         self,
@@ -52,7 +54,9 @@ class AccountSync:
         try:
             async with heartbeat(self._db, self._tenant_id, self._account.id):
                 worker = await self._worker()
-                for listed, folder, numbers in await self._looked_at(tally, accept_empty=accept_empty):
+                looked_at = await self._looked_at(tally, accept_empty=accept_empty)
+                self.expected = _missing(looked_at)
+                for listed, folder, numbers in looked_at:
                     if looks_at_all or numbers is None or not await self._agrees(folder, numbers):
                         done = await worker.bring_up(
                             listed,
@@ -114,3 +118,11 @@ class AccountSync:
         # What was removed or purged here is no longer counted, and still on the server.
         async with self._db.tenant(self._tenant_id) as tx:
             return numbers.exists == await placements.count_listed(tx, folder.id, folder.uidvalidity or 0)
+
+
+def _missing(looked_at: list[tuple[SourceFolder, Folder, FolderState | None]]) -> int | None:
+    """How many messages the server has more than we, if it told."""
+    counted = [(numbers.exists, folder.total_count) for _, folder, numbers in looked_at if numbers]
+    if len(counted) < len(looked_at):
+        return None
+    return sum(max(0, (exists or 0) - ours) for exists, ours in counted)

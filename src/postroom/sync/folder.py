@@ -24,6 +24,9 @@ Report = Callable[[str, int, int], None]
 _PLACED_AT_ONCE = 2000
 _LET_GO = "the server let it go before it was fetched"
 
+WORTH_MESSAGES = 25
+"""What a batch must hold for the statistics to be taken after it."""
+
 
 class FolderSync:
     """Brings folders up to date, one after the other. Each batch is one transaction with its placements."""
@@ -109,9 +112,10 @@ class FolderSync:
             raw, max_messages=self._settings.batch_messages, max_bytes=self._settings.batch_bytes
         ):
             tally.add(await self._keep(folder, uidvalidity, batch))
-            self._batches += 1
             self._had_mail = self._had_mail or self._source.knows_messages
-            await statistics.refresh(self._db, self._batches)
+            if len(batch.prepared) >= WORTH_MESSAGES:  # not after each letter that comes in
+                self._batches += 1
+                await statistics.refresh(self._db, self._batches)
             done += len(batch.prepared) + len(batch.unreadable)
             report(folder.name, done, len(wanted))
         return tally

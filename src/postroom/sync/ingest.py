@@ -31,6 +31,8 @@ class Tally:
     quarantined: int = 0
     vanished: int = 0
     reflagged: int = 0
+    removed: int | None = None
+    """Deleted on the server, having been stored here; only where POP3 is told to."""
     seconds: float = 0.0
     recognised: int = 0
     """Of those already there: what was known again without fetching it."""
@@ -46,6 +48,8 @@ class Tally:
         self.vanished += other.vanished
         self.reflagged += other.reflagged
         self.recognised += other.recognised
+        if other.removed is not None:
+            self.removed = (self.removed or 0) + other.removed
         self.held += other.held
         self.notes += other.notes
 

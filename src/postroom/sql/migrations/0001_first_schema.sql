@@ -71,6 +71,10 @@ alter role email_service set idle_in_transaction_session_timeout = '60s';
 alter role email_worker set statement_timeout = '10min';
 alter role email_worker set lock_timeout = '10s';
 alter role email_worker set idle_in_transaction_session_timeout = '5min';
+-- A worker whose machine is gone without a word must not hold its account until the kernel's two hours are over.
+alter role email_worker set tcp_keepalives_idle = '30s';
+alter role email_worker set tcp_keepalives_interval = '10s';
+alter role email_worker set tcp_keepalives_count = 3;
 -- The pending list of the words' index is sorted in it: with less the index is written in several rounds.
 alter role email_worker set work_mem = '8MB';
 alter role email_readonly set statement_timeout = '5min';
@@ -211,12 +215,15 @@ create table email_accounts (
   username         text,
   credential_id    uuid,
   ca_pem           text,                                               -- certificates to trust its server by
+  server_keep_days integer check (server_keep_days >= 0),              -- POP3: deleted there so many days after it was
+                                                                       -- stored here; null: never
   is_sync_enabled  boolean not null default true,
   sync_interval    integer not null default 300 check (sync_interval > 0),
   last_sync_at     bigint,
   is_syncing       boolean not null default false,
   is_enabled       boolean not null default true,
   last_error       text,
+  push_folders     text[] not null default '{INBOX}',                  -- watched for news; all others are polled
   modseq           bigint not null default 0,                          -- the newest entry of the account's change feed
   is_deleted       boolean not null default false,
   deleted_at       bigint,
@@ -253,6 +260,45 @@ end $$;
 -- A tenant that the owner brings in comes with its shares.
 create trigger email_accounts_owned after insert on email_accounts
   for each row when (current_user <> 'email_owner') execute function email_account_owned();
+
+-- Sync jobs: when an account is to be looked at next, and who does it now. One row for each account, made by a trigger.
+-- All times are of this server's clock, so that workers on several machines agree.
+
+create table email_sync_jobs (
+  tenant_id    uuid not null,
+  account_id   uuid not null,
+  host         text,                                                   -- of the account, in lower case
+  due_at       bigint,                                                 -- null: never by itself; 0: before all others
+  woken_at     bigint not null default 0,                              -- when somebody asked for it besides its turn
+  send_due_at  bigint,                                                 -- when its outbox has something to do; null: nothing
+  is_paused    boolean not null default false,                         -- nothing of it is done by itself
+  worker_id    uuid,                                                   -- who syncs it, as long as the lease lasts
+  token        bigint not null default 0,                              -- who holds an older one has lost the account
+  claimed_at   bigint,
+  lease_until  bigint,
+  watcher_id   uuid,                                                   -- the worker that waits for news of it
+  failures     integer not null default 0,                             -- in a row
+  trouble      text check (trouble in ('refused', 'throttled', 'unreachable', 'server', 'store', 'unexpected')),
+  done         bigint not null default 0,                              -- messages brought in since the claim
+  expected     bigint,                                                 -- of so many, where that is known
+  left_ms      bigint,                                                 -- at the pace of late
+  primary key (tenant_id, account_id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id)
+) with (fillfactor = 60);
+
+-- Workers: processes that keep accounts current. Not tenants' data; written and read by functions only.
+
+create table email_workers (
+  id           uuid primary key,
+  host         text not null,
+  pid          integer not null,
+  concurrency  integer not null,
+  running      integer not null,
+  watching     integer not null,
+  is_stopping  boolean not null,
+  started_at   bigint not null,
+  seen_at      bigint not null
+);
 
 -- Folders: where mail lies. The counters are kept by the triggers on email_placements and by nothing else. -------------
 
@@ -695,6 +741,9 @@ alter table email_accounts force row level security;
 alter table email_account_shares enable row level security;
 alter table email_account_shares force row level security;
 
+alter table email_sync_jobs enable row level security;
+alter table email_sync_jobs force row level security;
+
 alter table email_folders enable row level security;
 alter table email_folders force row level security;
 
@@ -786,7 +835,7 @@ begin
       select each_one, 'account_id = ' || v_seen, 'account_id = ' || v_written, 'account_id = ' || v_written
         from unnest(array['email_folders', 'email_messages', 'email_addresses', 'email_attachments', 'email_search_entries',
           'email_thread_links', 'email_changes', 'email_outbox', 'email_senders', 'email_sends', 'email_drafts',
-          'email_quarantine']) each_one
+          'email_quarantine', 'email_sync_jobs']) each_one
       union all values
         ('email_accounts', format('(user_id = %s or id = %s)', v_user, v_seen),
           format('(user_id = %s or id = %s)', v_user, v_written), 'id = ' || v_written),
@@ -846,6 +895,10 @@ begin
     union all values
       -- The functions at the end of this file, owned by email_owner, find a tenant by its name.
       ('email_tenants', '_owner_policy', 'to email_owner using (true) with check (true)'),
+      -- … and what is due of all tenants; where one is set, the owner has that one's jobs only.
+      ('email_sync_jobs', '_owner_policy', $q$to email_owner
+        using ((select nullif(current_setting('app.current_tenant_id', true), '') is null))
+        with check ((select nullif(current_setting('app.current_tenant_id', true), '') is null))$q$),
       -- The owner's share is made and goes with the account, and not otherwise.
       ('email_account_shares', '_owner_update_policy', $q$as restrictive for update using (access <> 'owner')$q$),
       ('email_account_shares', '_owner_delete_policy', $q$as restrictive for delete using (access <> 'owner')$q$)
@@ -1092,6 +1145,55 @@ do $$ begin
   perform email_audit_month((current_date + make_interval(months => ahead))::date) from generate_series(0, 3) ahead;
 end $$;
 
+-- An account that is new, reached otherwise than before, or enabled again is due at once; one that is not to be synced, never.
+
+create function email_sync_schedule() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+begin
+  insert into public.email_sync_jobs as j (tenant_id, account_id, host, due_at, woken_at, is_paused)
+  values (new.tenant_id, new.id, lower(new.hostname),
+    case when new.hostname is not null and new.credential_id is not null and new.is_enabled and new.is_sync_enabled
+      and not new.is_deleted then v_now end, v_now, new.is_deleted or not (new.is_enabled and new.is_sync_enabled))
+  on conflict (tenant_id, account_id) do update
+    set host = excluded.host, due_at = excluded.due_at, woken_at = excluded.woken_at, is_paused = excluded.is_paused,
+      failures = 0, trouble = null;
+  return null;
+end $$;
+
+create trigger email_accounts_scheduled
+  after insert or update of hostname, port, encryption, username, credential_id, is_enabled, is_sync_enabled,
+    sync_interval, push_folders, is_deleted on email_accounts
+  for each row execute function email_sync_schedule();
+
+-- What is to be sent, and the copy of what was sent, tell their account when. At the end of the transaction, for a sync
+-- locks the account first and its job last.
+
+create function email_send_schedule() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_at bigint;
+begin
+  if tg_table_name = 'email_outbox' then
+    v_at := new.not_before;
+  else
+    v_at := new.copy_not_before;
+  end if;
+  update public.email_sync_jobs j set send_due_at = least(j.send_due_at, v_at)
+   where j.tenant_id = new.tenant_id and j.account_id = new.account_id
+     and (j.send_due_at is null or j.send_due_at > v_at);
+  return null;
+end $$;
+
+create constraint trigger email_outbox_scheduled after insert or update of state, not_before on email_outbox
+  deferrable initially deferred for each row when (new.state = 'pending' and new.kind = 'send')
+  execute function email_send_schedule();
+
+create constraint trigger email_sends_scheduled after insert or update of copy_state, copy_not_before on email_sends
+  deferrable initially deferred for each row when (new.copy_state = 'wanted')
+  execute function email_send_schedule();
+
 -- Statements that cross tenants: narrow functions for operators and workers, never for the application. ------------------
 
 create function email_tenant_create(p_tenant_id uuid, p_name text, p_default_user_id uuid, p_at bigint)
@@ -1114,14 +1216,144 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select t.tenant_id, t.name, t.created_at, t.suspended_at from public.email_tenants t order by t.name
 $$;
 
+-- Accounts that are due become the worker's for p_lease_ms. Tenants take turns, whatever they have waiting: first who has
+-- fewest at work, then who has waited longest. No more than p_per_host at once on one host, unless it counts by account.
+create function email_sync_claim(
+  p_worker_id uuid, p_limit integer, p_lease_ms bigint, p_per_host integer, p_uncounted_hosts text[], p_woken_only boolean)
+returns table (tenant_id uuid, account_id uuid, token bigint, is_woken boolean)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now bigint;
+  v_full text[];
+begin
+  perform pg_advisory_xact_lock(7303014817);  -- one claim at a time: two could count the same free place
+  v_now := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+  select coalesce(array_agg(f.host), '{}') into v_full
+    from (select j.host from public.email_sync_jobs j
+           where j.worker_id is not null and j.lease_until > v_now and j.host <> all (p_uncounted_hosts)
+           group by j.host having count(*) >= p_per_host) f;
+  return query
+    with busy as materialized (
+      select j.tenant_id, j.host, count(*) as running from public.email_sync_jobs j
+       where j.worker_id is not null and j.lease_until > v_now group by j.tenant_id, j.host
+    ), waiting as materialized (
+      -- Some more than are wanted, as hosts may have less room. A host that is full by this claim is left out of the next.
+      select w.tenant_id, w.account_id, w.host, w.due_at, coalesce(b.running, 0)
+          + row_number() over (partition by w.tenant_id order by w.due_at, w.account_id) as turn
+        from public.email_tenants t
+        left join (select o.tenant_id, sum(o.running) as running from busy o group by o.tenant_id) b
+          on b.tenant_id = t.tenant_id
+       cross join lateral (
+         select j.tenant_id, j.account_id, j.host, j.due_at from public.email_sync_jobs j
+          where t.suspended_at is null and t.erasing_at is null
+            and j.tenant_id = t.tenant_id and j.due_at <= case when p_woken_only then 0 else v_now end
+            and (j.worker_id is null or j.lease_until <= v_now) and j.host <> all (v_full)
+          order by j.due_at limit p_limit) w
+       order by 5, 4, 2 limit 8 * p_limit
+    ), placed as materialized (
+      select w.tenant_id, w.account_id, w.turn, w.due_at,
+          coalesce((select sum(b.running) from busy b where b.host = w.host), 0)
+            + row_number() over (partition by w.host order by w.turn, w.due_at, w.account_id) as place,
+          w.host = any (p_uncounted_hosts) as is_uncounted
+        from waiting w
+    ), chosen as materialized (
+      select k.tenant_id, k.account_id
+        from placed p
+        join public.email_sync_jobs k on k.tenant_id = p.tenant_id and k.account_id = p.account_id
+       where (p.is_uncounted or p.place <= p_per_host)
+         and k.due_at <= v_now and (k.worker_id is null or k.lease_until <= v_now)
+       order by p.turn, p.due_at, p.account_id limit p_limit
+         for update of k skip locked
+    )
+    update public.email_sync_jobs j
+       set worker_id = p_worker_id, token = j.token + 1, claimed_at = v_now, lease_until = v_now + p_lease_ms,
+         done = 0, expected = null, left_ms = null
+      from chosen c
+     where j.tenant_id = c.tenant_id and j.account_id = c.account_id
+    returning j.tenant_id, j.account_id, j.token, j.due_at = 0;
+end $$;
+
+-- Accounts whose outbox has something to do become one worker's for p_lease_ms. Tenants take turns. Of tenants that are
+-- shut out and accounts that are paused, nothing.
+create function email_sends_claim(p_limit integer, p_lease_ms bigint) returns table (tenant_id uuid, account_id uuid)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+begin
+  return query
+    with waiting as materialized (
+      select w.tenant_id, w.account_id
+        from public.email_tenants t
+       cross join lateral (
+         select j.tenant_id, j.account_id, j.send_due_at, row_number() over (order by j.send_due_at, j.account_id) as turn
+           from public.email_sync_jobs j
+          where t.suspended_at is null and t.erasing_at is null
+            and j.tenant_id = t.tenant_id and j.send_due_at <= v_now and not j.is_paused
+          order by j.send_due_at, j.account_id limit p_limit) w
+       order by w.turn, w.send_due_at limit p_limit
+    ), chosen as materialized (
+      select k.tenant_id, k.account_id
+        from waiting w
+        join public.email_sync_jobs k on k.tenant_id = w.tenant_id and k.account_id = w.account_id
+       where k.send_due_at <= v_now
+         for update of k skip locked
+    )
+    update public.email_sync_jobs j set send_due_at = v_now + p_lease_ms
+      from chosen c
+     where j.tenant_id = c.tenant_id and j.account_id = c.account_id
+    returning j.tenant_id, j.account_id;
+end $$;
+
+-- A worker lives. What one waited for that has been silent for p_dead_ms is due at once, for another to wait for it.
+create function email_worker_beat(
+  p_id uuid, p_host text, p_pid integer, p_concurrency integer, p_running integer, p_watching integer,
+  p_is_stopping boolean, p_dead_ms bigint)
+returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+  v_dead uuid;
+begin
+  insert into public.email_workers as w
+    (id, host, pid, concurrency, running, watching, is_stopping, started_at, seen_at)
+  values (p_id, coalesce(p_host, ''), p_pid, p_concurrency, p_running, p_watching, p_is_stopping, v_now, v_now)
+  on conflict (id) do update
+    set running = p_running, watching = p_watching, is_stopping = p_is_stopping, seen_at = v_now;
+  for v_dead in delete from public.email_workers w where w.seen_at < v_now - p_dead_ms and w.id <> p_id returning w.id loop
+    update public.email_sync_jobs j set watcher_id = null, due_at = least(j.due_at, v_now)
+     where j.watcher_id = v_dead and j.due_at is not null;
+  end loop;
+end $$;
+
+create function email_worker_gone(p_id uuid) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update public.email_sync_jobs j
+     set watcher_id = null, due_at = least(j.due_at, (extract(epoch from clock_timestamp()) * 1000)::bigint)
+   where j.watcher_id = p_id and j.due_at is not null;
+  delete from public.email_workers w where w.id = p_id;
+end $$;
+
+create function email_worker_list()
+returns table (id uuid, host text, pid integer, concurrency integer, running integer, watching integer,
+  is_stopping boolean, started_at bigint, seen_at bigint, silent_ms bigint)
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  select w.id, w.host, w.pid, w.concurrency, w.running, w.watching, w.is_stopping, w.started_at, w.seen_at,
+    (extract(epoch from clock_timestamp()) * 1000)::bigint - w.seen_at
+  from public.email_workers w order by w.started_at, w.id
+$$;
+
 -- For the first thousands of rows: the planner would go on planning for an empty table until autovacuum comes by, and
 -- the checks of foreign keys would read all of a tenant's rows.
 create function email_refresh_statistics() returns void
-language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
-  analyze (skip_locked) public.email_accounts, public.email_folders, public.email_blobs, public.email_messages,
-    public.email_placements, public.email_addresses, public.email_attachments, public.email_search_entries,
-    public.email_thread_links;
-$$;
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if (select reltuples from pg_class where oid = 'public.email_messages'::regclass) < 10000 then
+    analyze (skip_locked) public.email_accounts, public.email_folders, public.email_blobs, public.email_messages,
+      public.email_placements, public.email_addresses, public.email_attachments, public.email_search_entries,
+      public.email_thread_links;
+  end if;
+end $$;
 
 -- Search: row security would forbid the GIN index (@@ is not leakproof), so one function, owned by a role that reads
 -- the search entries of everybody, filters the tenant first and gives ids only. -----------------------------------------
@@ -1334,6 +1566,12 @@ revoke create on schema public from email_search;
 set role email_owner;
 revoke all on function email_tenant_create(uuid, text, uuid, bigint), email_tenant_named(text), email_tenant_list(),
   email_refresh_statistics() from public;
+revoke all on function email_sync_claim(uuid, integer, bigint, integer, text[], boolean),
+  email_worker_beat(uuid, text, integer, integer, integer, integer, boolean, bigint), email_worker_gone(uuid),
+  email_worker_list(), email_sends_claim(integer, bigint), email_sync_schedule(), email_send_schedule() from public;
+grant execute on function email_sync_claim(uuid, integer, bigint, integer, text[], boolean),
+  email_worker_beat(uuid, text, integer, integer, integer, integer, boolean, bigint), email_worker_gone(uuid),
+  email_worker_list(), email_sends_claim(integer, bigint) to email_worker;
 revoke all on function email_count_placed(), email_count_removed(), email_count_changed(), email_account_owned() from public;
 revoke all on function email_refuse_held(), email_refuse_suspended() from public;
 revoke all on function email_audit_month(date), email_audit_append(uuid, uuid, text, jsonb), email_audit_drop(date)
@@ -1360,8 +1598,10 @@ grant select on email_tenants, email_accounts, email_folders, email_messages, em
   email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log,
   email_audit_heads, email_holds, email_held_messages, email_purged_uids to email_service;
 grant insert on email_accounts, email_folders, email_credentials, email_outbox, email_changes to email_service;
+-- It may ask for a sync, and show how far it is.
+grant select, update (due_at, woken_at) on email_sync_jobs to email_service;
 grant update (account_name, hostname, port, encryption, username, credential_id, ca_pem, is_sync_enabled,
-  sync_interval, is_enabled, modseq, is_deleted, deleted_at, updated_at) on email_accounts to email_service;
+  sync_interval, push_folders, is_enabled, modseq, is_deleted, deleted_at, updated_at) on email_accounts to email_service;
 grant update (is_read, is_flagged, is_deleted, deleted_at, updated_at) on email_messages to email_service;
 grant update (flags, keywords, updated_at) on email_placements to email_service;
 grant update (state, not_before, updated_at) on email_outbox to email_service;
@@ -1371,11 +1611,14 @@ grant delete on email_credentials to email_service;
 grant select, insert on email_accounts, email_folders, email_messages, email_placements, email_addresses,
   email_attachments, email_blobs, email_blob_pieces, email_search_entries, email_thread_links, email_changes,
   email_outbox, email_quarantine, email_credentials to email_worker;
-grant select on email_tenants, email_audit_log, email_audit_heads to email_worker;
+grant select on email_tenants, email_audit_log, email_audit_heads, email_sync_jobs to email_worker;
 grant select, insert on email_purged_uids, email_holds, email_held_messages to email_worker;
 grant update (released_at) on email_holds to email_worker;
-grant update (account_name, protocol, hostname, port, encryption, username, credential_id, ca_pem, is_sync_enabled,
-  sync_interval, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted, deleted_at, updated_at)
+grant update (due_at, woken_at, send_due_at, worker_id, token, claimed_at, lease_until, watcher_id, failures, trouble, done, expected,
+  left_ms) on email_sync_jobs to email_worker;
+grant update (account_name, protocol, hostname, port, encryption, username, credential_id, ca_pem, server_keep_days,
+  is_sync_enabled, sync_interval, push_folders, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted,
+  deleted_at, updated_at)
   on email_accounts to email_worker;
 grant update (name, wire_name, type, sync_token, uidvalidity, uidnext, highestmodseq, mailbox_id, listed_count, pending,
   is_selectable, is_deleted, deleted_at, updated_at) on email_folders to email_worker;
@@ -1391,7 +1634,7 @@ grant update (folder_name, uidvalidity, uid, reason, raw_blob, resolved_at, vani
   to email_worker;
 -- What was deleted long enough ago is purged. Its addresses, attachments and words go with the message.
 grant delete on email_messages, email_placements, email_purged_uids, email_thread_links, email_held_messages, email_blobs,
-  email_blob_pieces to email_worker;
+  email_blob_pieces, email_credentials to email_worker;
 grant update (size_bytes, stored_bytes, pieces, codec, data) on email_blobs to email_worker;  -- bytes that were damaged
 grant select on email_schema_migrations to email_service, email_worker;
 
@@ -1439,6 +1682,13 @@ create index idx_email_accounts_credential on email_accounts (tenant_id, credent
 create index idx_email_account_shares_account on email_account_shares (tenant_id, account_id, owner_id);
 -- credentials.of_account: the secret of an account.
 create index idx_email_credentials_account on email_credentials (tenant_id, account_id);
+
+-- jobs.due: what waits to be synced, the longest waiting first; email_sync_claim() asks the same of every tenant.
+create index idx_email_sync_jobs_due on email_sync_jobs (tenant_id, due_at) where due_at is not null;
+-- jobs.sends_due: what has something to send; email_sends_claim() asks the same of every tenant.
+create index idx_email_sync_jobs_sends on email_sync_jobs (tenant_id, send_due_at) where send_due_at is not null;
+-- jobs.running: what is being synced; email_sync_claim() counts by tenant and host.
+create index idx_email_sync_jobs_running on email_sync_jobs (tenant_id, lease_until) where worker_id is not null;
 
 -- Folders -----------------------------------------------------------------------------------------------------------
 

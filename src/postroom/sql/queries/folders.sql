@@ -8,6 +8,15 @@ where tenant_id = %(tenant_id)s
   and not is_deleted
 order by name
 
+-- name: wire_names
+-- How the server spells these folders.
+select name, wire_name
+from email_folders
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+  and name = any (%(names)s::text[])
+  and not is_deleted
+
 -- name: by_type
 select *
 from email_folders

@@ -33,6 +33,20 @@ where tenant_id = %(tenant_id)s
   and folder_id = %(folder_id)s
   and uidvalidity = %(uidvalidity)s
 
+-- name: taken
+-- What ever came in under this numbering, and when, or when it was purged: also what was let go since.
+select uid, created_at
+from email_placements
+where tenant_id = %(tenant_id)s
+  and folder_id = %(folder_id)s
+  and uidvalidity = %(uidvalidity)s
+union all
+select uid, at
+from email_purged_uids
+where tenant_id = %(tenant_id)s
+  and folder_id = %(folder_id)s
+  and uidvalidity = %(uidvalidity)s
+
 -- name: of_message
 select f.name, p.uid, p.flags, p.keywords
 from email_placements p

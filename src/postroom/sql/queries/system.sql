@@ -28,3 +28,22 @@ select split_part(current_setting('server_version'), ' ', 1) as version
 
 -- name: refresh_statistics
 select email_refresh_statistics()
+
+-- name: sync_claim
+select tenant_id, account_id, token, is_woken
+from email_sync_claim(%(worker_id)s, %(limit)s, %(lease_ms)s, %(per_host)s, %(uncounted_hosts)s::text[], %(woken_only)s)
+
+-- name: sends_claim
+select tenant_id, account_id
+from email_sends_claim(%(limit)s, %(lease_ms)s)
+
+-- name: worker_beat
+select email_worker_beat(%(worker_id)s, %(host)s, %(pid)s, %(concurrency)s, %(running)s, %(watching)s, %(is_stopping)s,
+  %(dead_ms)s)
+
+-- name: worker_gone
+select email_worker_gone(%(worker_id)s)
+
+-- name: worker_list
+select id, host, pid, concurrency, running, watching, is_stopping, started_at, seen_at, silent_ms
+from email_worker_list()
