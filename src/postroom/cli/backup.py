@@ -215,6 +215,7 @@ def point(
 
     with connected(open_site(chosen(), tell=say).url("postgres")) as connection:
         (made,) = rows(connection, QUERIES.restore_point, name=name)
+        rows(connection, QUERIES.switch)  # so that the archive has it within seconds
     if as_json:
         print_json({"name": name, "lsn": made["lsn"]})
     else:
@@ -258,16 +259,13 @@ def _show(found: list[Manifest]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold")
-    for name in ("backup", "ended", "on top of", "data", "stored", "verified"):
-        table.add_column(
-            name, justify="right" if name in ("data", "stored") else "left", no_wrap=name == "backup"
-        )
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), pad_edge=False)
+    for name in ("backup", "ended", "data", "stored", "verified"):
+        table.add_column(name, justify="right" if name in ("data", "stored") else "left", no_wrap=True)
     for each in found:
         table.add_row(
-            each.id,
+            f"  {each.id}" if each.parent else each.id,
             _at(each.finished_at),
-            each.parent or "",
             _size(each.data_bytes),
             _size(each.stored_bytes),
             _at(each.verified_at) if each.verified_at else "never",
@@ -306,4 +304,4 @@ def _at(text: str) -> str:
 
     from postroom.cli.frame import local_zone
 
-    return datetime.fromisoformat(text).astimezone(local_zone()).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromisoformat(text).astimezone(local_zone()).strftime("%Y-%m-%d %H:%M")

@@ -54,6 +54,7 @@ def restore(
 
     Example:  postroom restore --to-time '2026-11-23 14:03' --into /var/lib/postroom-restored
     """
+    from postroom.ops.backup.flush import flush
     from postroom.ops.backup.restore import restore as make
 
     target = _target(to_time, to_point, backup_id)
@@ -62,6 +63,8 @@ def restore(
             reason="Name where to restore to: --into DIR for everything, or --tenant NAME for one tenant."
         )
     source = _source(place, key_file)
+    if place is None and not backup_id:
+        flush(chosen())  # what was done a moment ago is to be restored as well
     if tenant:
         arrived = run(_restore_tenant(source, target, tenant, name, scratch))
         if as_json:

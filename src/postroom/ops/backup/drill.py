@@ -18,6 +18,7 @@ import psycopg
 from postroom.errors import BackupError
 from postroom.ops.backup import manifest
 from postroom.ops.backup.count import QUERIES, connected, rows
+from postroom.ops.backup.flush import end_segment, wait_for_archive
 from postroom.ops.backup.manifest import Kind, Manifest
 from postroom.ops.backup.rebuild import Source
 from postroom.ops.backup.scratch import Recovered, scratch
@@ -28,7 +29,6 @@ from postroom.ops.provision import Site, open_site
 from postroom.settings import Settings
 
 _TABLE = b"postroom_drill"
-_ARCHIVE_SECONDS = 120
 Report = Callable[[int, int, str], None]
 
 
@@ -50,14 +50,16 @@ class Drilled:
 async def drill(settings: Settings, report: Report, *, parent: Path | None = None) -> Drilled:
     """Raises BackupError when anything on the way back is not as it must be."""
     source = source_of(settings)
+    site = open_site(settings)
+    _require_archive(site)
     begun = time.monotonic()
     made = take(settings, _kind(source), report)
     taken = time.monotonic()
-    site = open_site(settings)
     with connected(_maintenance(site)) as connection:
         try:
             moment, last = _mark(connection)
-            _wait_for(connection, last, report)
+            report(0, 0, "archive")
+            wait_for_archive(site, last, "The drill failed: ")
             archived = time.monotonic()
             chain = chain_for(manifest.read_all(source.place), Target(backup_id=made.id))
             target = Target(time=moment)
@@ -84,6 +86,15 @@ async def drill(settings: Settings, report: Report, *, parent: Path | None = Non
     )
 
 
+def _require_archive(site: Site) -> None:
+    with connected(site.url("postgres")) as connection:
+        if not rows(connection, QUERIES.identity)[0]["archives"]:
+            raise BackupError(
+                reason="The server does not archive its log yet.",
+                mend="Restart it: postroom down && postroom up --detach.",
+            )
+
+
 def _kind(source: Source) -> Kind:
     """On top of what is there, where the server can; else a full one."""
     physical: list[Manifest] = [each for each in manifest.read_all(source.place) if each.kind != "dump"]
@@ -96,34 +107,13 @@ def _maintenance(site: Site) -> str:
 
 def _mark(connection: psycopg.Connection[dict[str, object]]) -> tuple[datetime, str]:
     """Write both markers; the moment between them, and the file of the log that holds the second."""
-    archives = rows(connection, QUERIES.identity)[0]["archives"]
-    if not archives:
-        raise BackupError(
-            reason="The server does not archive its log yet.",
-            mend="Restart it: postroom down && postroom up --detach.",
-        )
     connection.execute(b"drop table if exists " + _TABLE)
     connection.execute(b"create table " + _TABLE + b" (marker text not null)")
     connection.execute(b"insert into " + _TABLE + b" values ('before')")
     moment = rows(connection, QUERIES.position)[0]["now"]
     time.sleep(0.01)  # so that the moment lies between two commits whatever the clock's grain
     connection.execute(b"insert into " + _TABLE + b" values ('after')")
-    last = rows(connection, QUERIES.position)[0]["segment"]
-    connection.execute(b"select pg_switch_wal()")
-    return moment, last
-
-
-def _wait_for(connection: psycopg.Connection[dict[str, object]], segment: str, report: Report) -> None:
-    deadline = time.monotonic() + _ARCHIVE_SECONDS
-    while (state := rows(connection, QUERIES.archived)[0])["segment"][:24] < segment:
-        report(0, 0, "archive")
-        if time.monotonic() > deadline:
-            raise BackupError(
-                reason=f"The drill failed: the archive did not take {segment} within {_ARCHIVE_SECONDS} seconds; "
-                f"{state['failed']:,} attempts have failed since the server's statistics began.",
-                mend="See why: postroom doctor --check archive.",
-            )
-        time.sleep(0.1)
+    return moment, end_segment(connection)
 
 
 def _compare(server: Recovered, moment: datetime) -> None:

@@ -93,7 +93,7 @@ def _dump(
         nonlocal size
         for chunk in streamed([dump, *options, f"--snapshot={known['snapshot']}"], environment):
             size += len(chunk)
-            report(size, int(known["size_bytes"]), "database")
+            report(size, 0, "database")
             yield chunk
 
     writer.write(DUMP, packed(told()))

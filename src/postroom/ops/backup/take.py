@@ -18,6 +18,7 @@ from postroom import __version__
 from postroom.errors import BackupError, UsageError
 from postroom.ops.backup import arrangement, manifest, objects, wal
 from postroom.ops.backup.count import QUERIES, Row, connected, row_counts, rows
+from postroom.ops.backup.flush import wait_for_archive
 from postroom.ops.backup.lock import one_at_a_time
 from postroom.ops.backup.manifest import Kind, Manifest
 from postroom.ops.backup.place import Place, packed, unpacked
@@ -32,7 +33,6 @@ PG_MANIFEST = "backup_manifest.zst"
 SECRETS = "secrets.tar"
 SECRET_FILES = ("secrets.json", "master.key", "signing.key")
 """What a restored store needs besides its data, from the home folder."""
-_ARCHIVE_SECONDS = 60
 Report = Callable[[int, int, str], None]
 
 
@@ -116,7 +116,12 @@ class _Taking:
             if copied:
                 objects.note_copied(self._settings, copied)
             if known["archives"]:
-                self._wait_for_archive(made)
+                self._report(1, 1, "archive")
+                wait_for_archive(
+                    self._site,
+                    wal.segment_of(made.stop_lsn, made.timeline),
+                    f"The backup {made.id} is there, but ",
+                )
         return made
 
     def _parent(self, kind: Kind, identifier: str, server: str) -> Manifest | None:
@@ -207,22 +212,6 @@ class _Taking:
             self._place.remove_folder(f"{manifest.FOLDER}/{backup_id}")
         except BackupError:
             pass  # the place is away; the next backup clears it
-
-    def _wait_for_archive(self, made: Manifest) -> None:
-        """A backup is the beginning of a way to every later second only if the archive goes on from it."""
-        last = wal.segment_of(made.stop_lsn, made.timeline)
-        deadline = time.monotonic() + _ARCHIVE_SECONDS
-        with connected(self._site.url("postgres")) as connection:
-            connection.execute("select pg_switch_wal()")
-            while (state := rows(connection, QUERIES.archived)[0])["segment"][:24] < last:
-                self._report(1, 1, "archive")
-                if time.monotonic() > deadline:
-                    raise BackupError(
-                        reason=f"The backup {made.id} is there and can be restored to its own end, but the archive is stuck "
-                        f"at {state['failed_segment'] or state['segment'] or 'its beginning'}.",
-                        mend="Look at the server's log, and run: postroom doctor --check archive.",
-                    )
-                time.sleep(0.1)
 
 
 def _blobs(copied: objects.Copied | None) -> dict[str, object]:

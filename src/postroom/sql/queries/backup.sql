@@ -9,8 +9,7 @@ select
 
 -- name: snapshot
 -- For a dump: what pg_dump is to see as well.
-select pg_export_snapshot() as snapshot, current_setting('server_version') as server,
-  pg_database_size(current_database()) as size_bytes
+select pg_export_snapshot() as snapshot, current_setting('server_version') as server
 
 -- name: tables
 -- Every table that holds rows of ours.
@@ -52,6 +51,13 @@ limit %(count)s
 
 -- name: position
 select pg_current_wal_lsn()::text as lsn, pg_walfile_name(pg_current_wal_lsn()) as segment, clock_timestamp() as now
+
+-- name: end_segment
+-- A commit and a new file of the log: what was done until now, and that it was until now, goes to the archive.
+select pg_current_xact_id()::text as xid, pg_walfile_name(pg_current_wal_lsn()) as segment
+
+-- name: switch
+select pg_switch_wal()::text as lsn
 
 -- name: archived
 select coalesce(last_archived_wal, '') as segment, failed_count as failed, coalesce(last_failed_wal, '') as failed_segment
