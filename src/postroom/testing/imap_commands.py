@@ -447,11 +447,13 @@ class Commands:
         self._server.mailbox.expunge(folder.name, [uid for uid in marked if among is None or uid in among])
 
     def _append(self, arguments: list[Any]) -> list[bytes]:
-        folder, raw, rest = self._target(arguments[0]), arguments[-1], arguments[1:-1]
-        words = (
-            [_spelled(each.decode()) for each in rest.pop(0)] if rest and isinstance(rest[0], list) else []
-        )
-        moment = datetime.strptime(rest[0].decode().strip(), "%d-%b-%Y %H:%M:%S %z") if rest else None
+        folder, raw = self._target(arguments[0]), arguments[-1]
+        words, moment = list[str](), None
+        for each in arguments[1:-1]:
+            if isinstance(each, list):
+                words = [_spelled(word.decode()) for word in each]
+            else:
+                moment = datetime.strptime(each.decode().strip(), "%d-%b-%Y %H:%M:%S %z")
         uid = self._server.mailbox.append(folder.name, raw, words, moment)
         self.code = b"APPENDUID %d %d" % (folder.uidvalidity, uid) if "UIDPLUS" in self._words else b""
         return self.news()
