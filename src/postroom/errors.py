@@ -5,8 +5,10 @@ PostroomError                      exit code 1
 │   ├── SettingError
 │   └── QuerySyntaxError
 ├── NotFound                       3   a tenant, account, folder or message is not there
+│   └── NoServerFound                  no server for an address
 ├── SourceError                    4   a mailbox could not be read
 │   ├── SignInRefused              5
+│   │   └── SignInExpired              OAuth: a person must consent again
 │   ├── CertificateRefused         5
 │   ├── ConnectionFailed           6   host not found, refused, timed out, ended with a reason
 │   │   ├── ConnectionDropped          ended in the middle, without a word
@@ -19,6 +21,8 @@ PostroomError                      exit code 1
 │   ├── DatabaseUnreachable
 │   ├── ServerUnfit
 │   ├── DatabaseFull
+│   ├── DatabaseBusy                   it took too long, or others held what it needed
+│   ├── Denied                         the login, or the user, may not do it
 │   ├── SchemaTooNew
 │   ├── SchemaChanged
 │   ├── BlobStoreUnreachable
@@ -28,6 +32,8 @@ PostroomError                      exit code 1
 │   ├── BlobDamaged
 │   └── BlobMissing
 ├── ClusterError                   8   the embedded server
+├── BackupError                   18   a backup could not be taken, read or restored
+│   └── BackupDamaged                  it is not what was written
 ├── SendError                      11  a message could not be sent
 │   ├── SendingUnavailable             the server is away, or does not let us in: nothing was sent
 │   └── SendingInDoubt                 the connection ended between the message and the answer
@@ -36,6 +42,8 @@ PostroomError                      exit code 1
 ├── TenantErasing                  13
 ├── Held                           13
 ├── AuditTampered                  14  an audit trail is not what was written
+├── AccountBusy                   16  another process syncs the account
+├── LeaseLost                     16  … and has taken it over from us
 ├── Partial                        9   the work is done but for some messages, which are named
 ├── Unequal                       15   verify found differences between store and server
 └── Interrupted                  130   Ctrl-C or SIGTERM
@@ -85,6 +93,11 @@ class NotFound(PostroomError):
     exit_code = 3
 
 
+class NoServerFound(NotFound):
+    """No {protocol} server is found for {email}: neither its domain, nor DNS, nor the list of providers names one that
+    can be believed. Name it: --host."""
+
+
 class SourceError(PostroomError):
     """{where} could not be read: {reason}. {mend}"""
 
@@ -98,6 +111,10 @@ class SignInRefused(SourceError):
     """{where} refused the sign-in: {reason}. Check the user name and the password: postroom account add --help."""
 
     exit_code = 5
+
+
+class SignInExpired(SignInRefused):
+    """{where} takes the sign-in no more: {reason}. Sign in again: {again}."""
 
 
 class CertificateRefused(SourceError):
@@ -182,6 +199,14 @@ class DatabaseFull(StoreError):
     """The database has no space left: {reason}. Free some space; what was committed is kept, the next run goes on."""
 
 
+class DatabaseBusy(StoreError):
+    """The database did not get to it: {reason}. Try it again."""
+
+
+class Denied(StoreError):
+    """The database does not allow it: {reason}."""
+
+
 class SchemaTooNew(StoreError):
     """The database has schema version {found}, this program knows {known}. Use a newer Postroom; nothing was changed."""
 
@@ -227,6 +252,19 @@ class ClusterError(PostroomError):
         super().__init__(reason=reason, mend=mend)
 
 
+class BackupError(PostroomError):
+    """{reason} {mend}"""
+
+    exit_code = 18
+
+    def __init__(self, *, reason: str, mend: str = "") -> None:
+        super().__init__(reason=reason, mend=mend)
+
+
+class BackupDamaged(BackupError):
+    """{reason} {mend}"""
+
+
 class TenantSuspended(PostroomError):
     """Tenant {name} is suspended: its mail is kept, and nobody reads or writes it by Postroom until
     postroom tenant resume {name}."""
@@ -252,6 +290,19 @@ class AuditTampered(PostroomError):
     write to it is whoever has the password of email_owner or of an administrator."""
 
     exit_code = 14
+
+
+class AccountBusy(PostroomError):
+    """{account} is being synced by another process: nothing to do. See how far it is: postroom status."""
+
+    exit_code = 16
+
+
+class LeaseLost(PostroomError):
+    """Another process has taken over the account {account}, as nothing was heard of this one. What was committed is kept;
+    it goes on from there."""
+
+    exit_code = 16
 
 
 class Partial(PostroomError):

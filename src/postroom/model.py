@@ -19,6 +19,7 @@ AttachmentId = NewType("AttachmentId", UUID)
 CredentialId = NewType("CredentialId", UUID)
 OutboxId = NewType("OutboxId", UUID)
 DraftId = NewType("DraftId", UUID)
+IntentId = NewType("IntentId", UUID)
 
 FolderType = Literal["inbox", "sent", "drafts", "trash", "spam", "archive", "custom"]
 Encryption = Literal["none", "tls", "starttls"]
@@ -26,6 +27,7 @@ Protocol_ = Literal["imap", "pop3"]
 StorageType = Literal["blob", "local", "s3"]
 SentCopy = Literal["append", "server", "none"]
 """Who puts a copy of what was sent into the Sent folder: we, the server by itself, or nobody."""
+IntentKind = Literal["move", "copy", "expunge", "mark", "create_folder", "rename_folder", "delete_folder"]
 TransferEncoding = Literal["identity", "base64", "quoted-printable", "uuencode"]
 
 T = TypeVar("T")
@@ -189,12 +191,15 @@ class Account:
     credential_id: CredentialId | None
     ca_pem: str | None
     """The certificates that its server is trusted by; none: those of the settings."""
+    server_keep_days: int | None
+    """POP3: days from being stored here to being deleted there; None: never deleted there."""
     is_sync_enabled: bool
     sync_interval: int
     last_sync_at: int | None
     is_syncing: bool
     is_enabled: bool
     last_error: str | None
+    push_folders: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +216,7 @@ class Folder:
     highestmodseq: int | None
     wire_name: str = ""
     mailbox_id: str | None = None
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,7 @@ def _once_each(store: Store, tenant: str) -> tuple[int, int]:
 def test_a_sync_interrupted_at_any_moment_is_completed_by_the_next(
     store: Store, dovecot: Dovecot, how: signal.Signals
 ) -> None:
-    dovecot.fill("alice", "INBOX", [each.raw for each in generate(1200, 11)])
+    dovecot.fill("alice", "INBOX", [each.raw for each in generate(2400, 11)])
     tenant = _account(store, dovecot.imap_port, dovecot.password("alice"))
     rng, found_at_work = random.Random(int(how)), 0
     for _ in range(5):
@@ -114,7 +114,7 @@ def test_a_sync_interrupted_at_any_moment_is_completed_by_the_next(
         found_at_work += _interrupted(running, how)
     assert found_at_work > 2
     store.json("sync", "-t", tenant, "-a", EMAIL)
-    assert _once_each(store, tenant)[0] == 1200
+    assert _once_each(store, tenant)[0] == 2400
 
 
 @pytest.mark.parametrize("moment", ["greeting", "flags", "body"])
@@ -126,7 +126,7 @@ def test_a_server_that_stalls_does_not_hold_up_ctrl_c(store: Store, moment: str)
             server.answers["UID FETCH"] = lambda _: time.sleep(30) or b""
         server.tricks = {1: "stall"} if moment == "body" else {}
         running = _program(store, "sync", "-t", tenant, "-a", EMAIL)
-        time.sleep(2)
+        _until(lambda: _state(store, tenant) == "syncing")
         assert _interrupted(running, signal.SIGINT, within_seconds=5)
     assert _state(store, tenant) == "the sync was interrupted"
 

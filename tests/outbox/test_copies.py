@@ -12,6 +12,7 @@ from postroom.store import accounts, credentials, sends
 from postroom.sync.account import AccountSync
 from postroom.wire.imap import ImapSource
 from postroom.wire.imap_append import ImapAppender
+from postroom.wire.sasl import Password
 from tests.outbox.desk import MASTER, Desk
 from tests.outbox.test_run import _half_sent
 from tests.support.dovecot import Dovecot
@@ -147,7 +148,10 @@ async def test_a_folder_that_is_not_there_is_named(mailbox: Dovecot) -> None:
     from postroom.errors import SourceError
 
     with ImapAppender(
-        host="127.0.0.1", port=mailbox.imap_port, encryption="none", username="alice", password="alice-pw"
+        host="127.0.0.1",
+        port=mailbox.imap_port,
+        encryption="none",
+        who=Password(username="alice", password="alice-pw"),
     ) as appender:
         with pytest.raises(SourceError, match="no folder for custom"):
             appender.folder("custom")

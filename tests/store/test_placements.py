@@ -118,3 +118,11 @@ async def test_two_messages_may_change_their_numbers_for_each_others(
 async def test_nothing_to_do_is_nothing_done(tx: TenantTx) -> None:
     assert await placements.insert(tx, []) == []
     assert await placements.settle(tx, []) == ([], [])
+
+
+async def test_what_was_let_go_was_taken_nevertheless(
+    tx: TenantTx, inbox: Folder, letters: list[MessageId]
+) -> None:
+    await placements.forget(tx, inbox.id, 1, [2])
+    assert sorted(await placements.taken(tx, inbox.id, 1)) == [1, 2, 3]
+    assert await placements.taken(tx, inbox.id, 2) == {}

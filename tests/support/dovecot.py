@@ -43,7 +43,19 @@ _MAILDIR_LETTERS = {"\\Draft": "D", "\\Flagged": "F", "\\Answered": "R", "\\Seen
 class Dovecot:
     """A running server: where it listens, who may sign in, and ways to put mail into it."""
 
-    def __init__(self, *, root: Path, capabilities: Capabilities, tls: bool, certificate_name: str) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path,
+        capabilities: Capabilities,
+        tls: bool,
+        certificate_name: str,
+        mechanisms: str = "plain login",
+        token_key: bytes = b"",
+        more: str = "",
+    ) -> None:
+        self._mechanisms = mechanisms
+        self._token_key = token_key
         self.host = "127.0.0.1"
         self.root = root
         self.capabilities = capabilities
@@ -51,6 +63,7 @@ class Dovecot:
         self.ca_file = root / "certs" / "cert.pem"
         self._tls = tls
         self._certificate_name = certificate_name
+        self._more = more
         self._passwords: dict[str, str] = {}
         self._counter = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -62,6 +75,8 @@ class Dovecot:
             (self.root / folder).mkdir()
         shutil.chown(self.root / "mail", *self._mail_owner())
         make_certificate(self.root / "certs", self._certificate_name)
+        if self._token_key:
+            self._write_token_key()
         (self.root / "dovecot.conf").write_text(self._configuration())
         self.add_user("alice", "alice-pw")
         self.add_user("bob", "bob-pw")
@@ -72,6 +87,17 @@ class Dovecot:
             stderr=subprocess.PIPE,
         )
         self._wait_for_greeting()
+
+    def _write_token_key(self) -> None:
+        """Tokens are JWTs that Dovecot checks by itself: HS256 with this key, issued by https://issuer.test."""
+        folder = self.root / "keys" / "default" / "HS256"
+        folder.mkdir(parents=True)
+        (folder / "default").write_text(base64.b64encode(self._token_key).decode())
+        (self.root / "oauth2.conf.ext").write_text(
+            "introspection_mode = local\n"
+            f"local_validation_key_dict = fs:posix:prefix={self.root}/keys/\n"
+            "username_attribute = email\nactive_attribute =\nactive_value =\nissuers = https://issuer.test\n"
+        )
 
     def stop(self) -> None:
         """End the server and all its children."""
@@ -195,7 +221,7 @@ protocols = imap pop3
 listen = 127.0.0.1
 {own}{ssl}
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = {self._mechanisms}
 auth_failure_delay = 0
 mail_location = maildir:{self.root}/mail/%u
 mail_uid = {user}
@@ -206,6 +232,7 @@ mailbox_list_index = yes
 mail_fsync = never
 mail_max_userip_connections = 50
 {f"imap_capability = {POOR if poor else CONDSTORE}" if self.capabilities != "full" else ""}
+{self._token_passdb()}
 protocol imap {{
   mail_plugins = imap_zlib
 }}
@@ -247,7 +274,16 @@ service anvil {{
     mode = 0
   }}
 }}
+{self._more}
 """
+
+    def _token_passdb(self) -> str:
+        if not self._token_key:
+            return ""
+        return (
+            "passdb {\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n"
+            f"  args = {self.root}/oauth2.conf.ext\n}}"
+        )
 
     def _wait_for_greeting(self) -> None:
         deadline = time.monotonic() + 15
@@ -302,15 +338,27 @@ def make_certificate(folder: Path, name: str = "localhost") -> Path:
 
 @contextmanager
 def running_dovecot(
-    *, capabilities: Capabilities = "full", tls: bool = True, certificate_name: str = "localhost"
+    *,
+    capabilities: Capabilities = "full",
+    tls: bool = True,
+    certificate_name: str = "localhost",
+    mechanisms: str = "plain login",
+    token_key: bytes = b"",
+    more: str = "",
 ) -> Iterator[Dovecot]:
-    """A server for the length of a `with`; the test is skipped where Dovecot is not installed."""
+    """A server for the length of a `with`, with `more` lines of configuration; the test is skipped where Dovecot is not installed."""
     require(
         bool(shutil.which("dovecot")), "Dovecot is not installed: apt-get install dovecot-imapd dovecot-pop3d"
     )
     with tempfile.TemporaryDirectory(prefix="dc-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         server = Dovecot(
-            root=Path(folder), capabilities=capabilities, tls=tls, certificate_name=certificate_name
+            root=Path(folder),
+            capabilities=capabilities,
+            tls=tls,
+            certificate_name=certificate_name,
+            mechanisms=mechanisms,
+            token_key=token_key,
+            more=more,
         )
         try:
             server.start()
@@ -331,6 +379,20 @@ def poor_dovecot_server() -> Iterator[Dovecot]:
     """One server without modern extensions for the whole run; tests use `poor_dovecot`."""
     with running_dovecot(capabilities="poor") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def condstore_dovecot_server() -> Iterator[Dovecot]:
+    """One server that counts changes and can do little else; tests use `condstore_dovecot`."""
+    with running_dovecot(capabilities="condstore") as server:
+        yield server
+
+
+@pytest.fixture
+def condstore_dovecot(condstore_dovecot_server: Dovecot) -> Dovecot:
+    """The server with CONDSTORE alone, without any mail."""
+    condstore_dovecot_server.reset()
+    return condstore_dovecot_server
 
 
 @pytest.fixture

@@ -99,6 +99,7 @@ class HostileImap:
                 connection.sendall(self.greeting)
                 for raw in lines:
                     tag, _, command = raw.decode("latin-1").rstrip("\r\n").partition(" ")
+                    command = command or tag  # DONE ends an IDLE without a tag
                     self.commands.append(command)
                     if not self._answer(connection, tag, command):
                         return

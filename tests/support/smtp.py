@@ -8,6 +8,7 @@ with running_smtp() as server:
 from __future__ import annotations
 
 import asyncio
+import base64
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -45,6 +46,10 @@ class SmtpServer:
     deferred: set[str] = field(default_factory=set)
     users: dict[str, str] = field(default_factory=dict)
     received: list[Taken] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+    """Shown to it, in this order."""
+    refused_tokens: int = 0
+    """So many of the next are refused."""
     connections: int = 0
     host: str = "127.0.0.1"
 
@@ -107,6 +112,15 @@ class _Handler:
         elif server.fault.startswith("slow"):
             await asyncio.sleep(float(server.fault.removeprefix("slow ")))
         return "250 2.0.0 Taken as 4711"
+
+    async def auth_XOAUTH2(self, _smtp: SMTP, arguments: list[str]) -> AuthResult:
+        """The token is noted, and taken where the server knows it."""
+        said = base64.b64decode(arguments[1]).split(b"\1")
+        token = said[1].decode().removeprefix("auth=Bearer ")
+        self._server.tokens.append(token)
+        is_refused = self._server.refused_tokens > 0
+        self._server.refused_tokens -= is_refused
+        return AuthResult(success=not is_refused, handled=False)
 
 
 class _Smtp(SMTP):

@@ -14,6 +14,7 @@ from postroom.model import FolderState, RawMessage, SourceFolder, Unreadable
 from postroom.wire import imap_login
 from postroom.wire.imap import ImapSource, proves_unchanged
 from postroom.wire.imap_fetch import batches
+from postroom.wire.sasl import Password
 from tests.support.dovecot import Dovecot, free_ports, make_certificate, running_dovecot
 
 ODD_PASSWORDS = ['say "hi"', "back\\slash", " a b ", "Überraschung€", "(){*%]", "{3}", "x" * 500]
@@ -73,7 +74,7 @@ def test_odd_passwords_sign_in_by_login_where_there_is_no_sasl(dovecot: Dovecot,
         host=dovecot.host, port=dovecot.imap_port, encryption="none", ca_file=None, timeout_seconds=20
     )
     connection.capabilities = frozenset({"IMAP4REV1"})
-    imap_login.sign_in(connection, username=f"odd{number}", password=ODD_PASSWORDS[number])
+    imap_login.sign_in(connection, Password(username=f"odd{number}", password=ODD_PASSWORDS[number]))
     assert "CONDSTORE" in connection.capabilities
     connection.close()
 

@@ -9,7 +9,7 @@ import pytest
 from postroom.errors import Throttled
 from postroom.model import RawMessage, SourceFolder
 from postroom.wire.imap import ImapSource
-from postroom.wire.imap_pause import pause_seconds
+from postroom.wire.throttling import pause_seconds
 from tests.support.dovecot import Dovecot
 from tests.support.hostile_imap import HostileImap
 from tests.support.wiretap import Wiretap

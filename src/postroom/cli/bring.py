@@ -1,4 +1,4 @@
-"""import and sync: mail comes in."""
+"""import: mail comes in from files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from postroom.cli.frame import (
     store,
     tenant_id,
 )
-from postroom.cli.mailbox import opened
 from postroom.errors import Partial
 
 _FOR_PEOPLE = ("held", "notes", "recognised")
@@ -40,8 +39,8 @@ def import_(
     Example:  postroom import -t acme -a me@example.com ~/mail.mbox ~/Maildir letters/*.eml
     """
     tally, reasons = run(_import(tenant, account, paths))
-    _tell(tally, as_json=as_json)
-    _complain(tally, reasons)
+    tell(tally, as_json=as_json)
+    complain(tally, reasons)
 
 
 async def _import(tenant: str, account: str, paths: list[Path]) -> tuple[Any, list[str]]:
@@ -74,59 +73,27 @@ async def _import(tenant: str, account: str, paths: list[Path]) -> tuple[Any, li
     return total, reasons
 
 
-@app.command()
-def sync(
-    tenant: TenantOption,
-    account: AccountOption,
-    accept_empty: Annotated[
-        bool,
-        typer.Option("--accept-empty", help="Follow the server even where it shows a full folder as empty."),
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Make an account equal to its server: new mail, flags, deletions. Newest mail comes first.
-
-    Example:  postroom sync -t acme -a me@example.com
-    """
-    tally = run(_sync(tenant, account, accept_empty=accept_empty))
-    for note in tally.notes:
-        say(note[0].upper() + note[1:])
-    _tell(tally, as_json=as_json)
-    _complain(tally, tally.held)
-
-
-async def _sync(tenant: str, email: str, *, accept_empty: bool) -> Any:
-    from postroom.blobs import Blobs
-    from postroom.store import accounts
-    from postroom.sync.account import AccountSync
-
-    owner = await tenant_id(tenant)
-    async with store("email_worker") as db:
-        async with db.tenant(owner) as tx:
-            account = await accounts.by_email(tx, email)
-        source = await opened(db, owner, account)
-        with progress(email, unit="messages") as show:
-            worker = AccountSync(db, Blobs(chosen()), chosen(), owner, account, source)
-            try:
-                return await worker.run(
-                    accept_empty=accept_empty, report=lambda folder, done, total: show(done, total, folder)
-                )
-            finally:
-                source.close()
-
-
-def _tell(tally: Any, *, as_json: bool) -> None:
+def tell(tally: Any, *, as_json: bool) -> None:
     if as_json:
-        print_json({name: value for name, value in asdict(tally).items() if name not in _FOR_PEOPLE})
+        print_json(counted(tally))
         return
     parts = [f"{tally.stored:,} stored", f"{tally.already_there:,} already there"]
     parts += [f"{tally.vanished:,} vanished"] * bool(tally.vanished)
     parts += [f"{tally.reflagged:,} reflagged"] * bool(tally.reflagged)
+    parts += [f"{tally.removed or 0:,} deleted on the server"] * bool(tally.removed)
+    parts += [f"{tally.pushed or 0:,} changes told to the server"] * bool(tally.pushed)
+    parts += [f"{tally.refused or 0:,} refused"] * bool(tally.refused)
     parts += [f"{tally.quarantined:,} in quarantine"] * bool(tally.quarantined)
     typer.echo(f"{', '.join(parts)} in {tally.seconds:.1f} s")
 
 
-def _complain(tally: Any, reasons: list[str]) -> None:
+def counted(tally: Any) -> dict[str, Any]:
+    """What of a tally is counted, as JSON shows it."""
+    shown = {name: value for name, value in asdict(tally).items() if name not in _FOR_PEOPLE}
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def complain(tally: Any, reasons: list[str]) -> None:
     """Say what was left undone, and end with the exit code of it. Nothing happens where all was done."""
     quarantined = [str(Partial(failed=tally.quarantined))] if tally.quarantined else []
     for sentence in (*reasons, *quarantined):

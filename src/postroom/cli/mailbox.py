@@ -5,29 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from postroom.cli.frame import chosen
-from postroom.errors import UsageError
 
 
 async def opened(db: Any, owner: Any, account: Any) -> Any:
-    """A source that signs in when it is first used. Raises UsageError for an account without a server."""
-    from postroom.ops.master_key import master_key
-    from postroom.store import credentials
-    from postroom.wire.imap import ImapSource
+    """Who brings it up to date, and its source, which signs in when it is first used.
 
-    if account.hostname is None or account.credential_id is None:
-        raise UsageError(
-            reason=f"{account.email_address} has no server yet. Give it one: postroom account add --help."
-        )
-    async with db.tenant(owner) as tx:
-        password = await credentials.get_password(tx, account.credential_id, master_key(chosen()))
-    return ImapSource(
-        host=account.hostname,
-        port=account.port or 993,
-        encryption=account.encryption or "tls",
-        username=account.username or account.email_address,
-        password=password,
-        ca_file=chosen().ca_file,
-        ca_pem=account.ca_pem,
-        timeout_seconds=chosen().imap_timeout_seconds,
-        whole_bytes=chosen().imap_whole_bytes,
-    )
+    Raises UsageError for an account without a server.
+    """
+    from postroom.blobs import Blobs
+    from postroom.ops.master_key import master_key
+    from postroom.sync import opening
+
+    return await opening.opened(db, Blobs(chosen()), chosen(), owner, account, master_key(chosen()))
+
+
+async def send_due(db: Any, owner: Any, account_id: Any) -> Any:
+    """Send what is due of an account; what was done."""
+    from postroom.blobs import Blobs
+    from postroom.ops.master_key import master_key
+    from postroom.outbox.run import run_due
+    from postroom.sync.opening import tokens_of
+
+    master = master_key(chosen())
+    tokens = tokens_of(db, chosen(), owner, account_id, master)
+    return await run_due(db, Blobs(chosen()), chosen(), owner, account_id, master=master, tokens=tokens)

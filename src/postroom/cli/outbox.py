@@ -14,7 +14,6 @@ from postroom.cli.frame import (
     JsonOption,
     TenantOption,
     app,
-    chosen,
     local_zone,
     print_json,
     run,
@@ -22,6 +21,7 @@ from postroom.cli.frame import (
     store,
     tenant_id,
 )
+from postroom.cli.mailbox import send_due
 from postroom.errors import SendError, UsageError
 
 outbox_app = typer.Typer(
@@ -105,13 +105,13 @@ def cancel(tenant: TenantOption, id_: IdArgument, as_json: JsonOption = False) -
 
     Example:  postroom outbox cancel -t acme 019a4c7e
     """
-    from postroom.outbox import post
+    from postroom import posting
 
     async def work() -> tuple[Any, Any]:
         owner = await tenant_id(tenant)
         async with store("email_worker") as db, db.tenant(owner) as tx:
             outbox_id = await _resolved(tx, id_)
-            return outbox_id, await post.cancel(tx, outbox_id)
+            return outbox_id, await posting.cancel(tx, outbox_id)
 
     outbox_id, draft_id = run(work())
     if as_json:
@@ -133,7 +133,7 @@ def settle(
 
     Example:  postroom outbox settle -t acme 019a4c7e --sent
     """
-    from postroom.outbox import post
+    from postroom import posting
 
     if was_sent is None:
         raise UsageError(reason="Say how it was: --sent or --not-sent. With --not-sent it is sent again.")
@@ -142,7 +142,7 @@ def settle(
         owner = await tenant_id(tenant)
         async with store("email_worker") as db, db.tenant(owner) as tx:
             outbox_id = await _resolved(tx, id_)
-            return outbox_id, await post.settle(tx, outbox_id, was_sent=was_sent)
+            return outbox_id, await posting.settle(tx, outbox_id, was_sent=was_sent)
 
     outbox_id, state = run(work())
     if as_json:
@@ -184,9 +184,7 @@ def run_(
 
 
 async def _run(tenant: str, email: str | None) -> dict[str, Any]:
-    from postroom.blobs import Blobs
-    from postroom.ops.master_key import master_key
-    from postroom.outbox.run import Tally, run_due
+    from postroom.outbox.run import Tally
     from postroom.store import accounts, senders
 
     owner, total = await tenant_id(tenant), Tally()
@@ -195,9 +193,7 @@ async def _run(tenant: str, email: str | None) -> dict[str, Any]:
             found = [await accounts.by_email(tx, email)] if email else await accounts.all_accounts(tx)
             found = [each for each in found if email or await senders.find(tx, each.id)]
         for account in found:
-            total.add(
-                await run_due(db, Blobs(chosen()), chosen(), owner, account.id, master=master_key(chosen()))
-            )
+            total.add(await send_due(db, owner, account.id))
     return asdict(total)
 
 

@@ -22,6 +22,7 @@ from postroom.cli.frame import (
     store,
     tenant_id,
 )
+from postroom.cli.mailbox import send_due
 from postroom.errors import SendError
 
 AtOption = Annotated[
@@ -84,7 +85,7 @@ async def _send(
     queue: bool,
 ) -> dict[str, Any]:
     from postroom.blobs import Blobs
-    from postroom.outbox.post import post, stamp_for
+    from postroom.posting import post, stamp_for
     from postroom.store import accounts
 
     owner = await tenant_id(tenant)
@@ -111,13 +112,10 @@ def due_at(at: str | None, undo_seconds: int) -> tuple[int, Any]:
 
 async def sent(db: Any, owner: Any, account_id: Any, outbox_id: Any, *, is_now: bool) -> dict[str, Any]:
     """Send it at once if that is wanted; what is known of it then."""
-    from postroom.blobs import Blobs
     from postroom.cli.outbox import shown
-    from postroom.ops.master_key import master_key
-    from postroom.outbox.run import run_due
 
     if is_now:
-        tally = await run_due(db, Blobs(chosen()), chosen(), owner, account_id, master=master_key(chosen()))
+        tally = await send_due(db, owner, account_id)
         for problem in tally.problems:
             say(f"postroom: {problem}")
     async with db.tenant(owner) as tx:

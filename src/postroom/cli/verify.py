@@ -89,7 +89,9 @@ async def _verify(tenant: str, email: str, *, deep: bool, repair: bool) -> tuple
     async with store("email_worker") as db:
         async with db.tenant(owner) as tx:
             account = await accounts.by_email(tx, email)
-        source = None if account.hostname is None else await opened(db, owner, account)
+        # A POP3 server has no folders to be compared: what is stored is held against its own hashes.
+        is_alone = account.hostname is None or account.protocol == "pop3"
+        source = None if is_alone else (await opened(db, owner, account)).source
         blobs = Blobs(chosen())
         try:
             with progress(email, unit="messages") as show:
@@ -127,6 +129,7 @@ def _row(found: Any) -> dict[str, Any]:
         "pending": ledger.pending if ledger else 0,
         "quarantined": ledger.quarantined if ledger else 0,
         "gone": ledger.gone if ledger else 0,
+        "changes": found.changes,
         "differences": found.difference.by_kind(),
     }
 
@@ -146,7 +149,8 @@ def _show(found: list[Any]) -> None:
             each.name + (" (gone)" if row["is_gone"] else ""),
             "" if each.server is None else f"{each.server:,}",
             *(f"{row[name]:,}" for name in ("stored", "purged", "pending", "quarantined", "gone")),
-            ", ".join(differences) or "none",
+            ", ".join(differences)
+            or ("none" if not each.changes else f"none but {each.changes:,} pending changes"),
             style="yellow" if differences else None,
         )
     Console().print(table if found else "There are no folders yet.")

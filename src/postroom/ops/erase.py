@@ -125,7 +125,7 @@ class _Erasing:
             for root, storage_type in tally["places"].items():
                 self._shelves[root] = self._blobs.shelf_at(storage_type, root)
             await moves.stop(tx, now_ms())
-            for table in await moves.tables(tx):
+            for table in await moves.tables(tx, with_jobs=True):
                 self._total += await moves.count(tx, table)
 
     async def count_login(self, *, had_login: bool) -> None:
@@ -161,7 +161,7 @@ class _Erasing:
         await moves.alone(tx)
         if self._shelves and not await tenancy.nobody_writes(tx):
             raise NotErased(name=self._tenant.name, left="blobs")
-        tables = await moves.tables(tx)
+        tables = await moves.tables(tx, with_jobs=True)
         own = next(each for each in tables if each.name == moves.TENANTS)
         await _add(tx, rows={own.name: await tx.run(own.remove, limit=1)})
         rows = {each.name: found for each in tables if (found := await moves.count(tx, each))}
@@ -206,7 +206,7 @@ class _Erasing:
 
     async def _tables(self) -> list[moves.Table]:
         async with self._db.tenant(self._tenant.id, in_any_state=True) as tx:
-            return await moves.tables(tx)
+            return await moves.tables(tx, with_jobs=True)
 
     async def _remove(self, table: moves.Table, children: Sequence[moves.Table]) -> None:
         """The children that are not empty yet go with their parents, and are counted: an owner's share is such a one."""

@@ -11,12 +11,14 @@ from postroom.errors import SignInRefused, SourceError
 from postroom.ids import now_ms
 from postroom.model import AccountId, TenantId
 from postroom.outbox import retry
+from postroom.outbox.signing_in import TokensOf, sign_in_of
 from postroom.settings import Settings
-from postroom.store import credentials, senders, sends
+from postroom.store import senders, sends
 from postroom.store.credentials import MasterKey
 from postroom.store.database import Database, TenantTx
 from postroom.store.sends import Copy
 from postroom.wire.imap_append import Appended, ImapAppender
+from postroom.wire.sasl import Bearer, Password
 
 _ATTEMPTS = 20
 """After which a copy is given up: the message was sent all the same."""
@@ -31,6 +33,7 @@ async def run(
     account_id: AccountId,
     *,
     master: MasterKey,
+    tokens: TokensOf | None = None,
 ) -> tuple[int, str | None]:
     """Make the copies that are wanted by now; how many, and why one could not be made."""
     mailbox: ImapAppender | None = None
@@ -42,7 +45,8 @@ async def run(
                     tx, account_id, lease_seconds=settings.imap_timeout_seconds * _LEASE_TIMES
                 )
                 raw = await blobs.read_all(tx, wanted.raw_blob) if wanted else b""
-                login = await _login(tx, settings, account_id, master) if wanted and not mailbox else None
+                needs_login = wanted is not None and mailbox is None
+                login = await _login(tx, settings, account_id, master, tokens) if needs_login else None
             if wanted is None:
                 return made, None
             try:
@@ -86,18 +90,24 @@ def _put(mailbox: ImapAppender, wanted: Copy, raw: bytes) -> Appended:
 
 
 async def _login(
-    tx: TenantTx, settings: Settings, account_id: AccountId, master: MasterKey
+    tx: TenantTx, settings: Settings, account_id: AccountId, master: MasterKey, tokens: TokensOf | None
 ) -> dict[str, object] | None:
     account = await senders.mailbox(tx, account_id)
     if account.protocol != "imap" or account.hostname is None or account.credential_id is None:
         return None
+    username = account.username or account.email_address
+    secret = await sign_in_of(
+        tx, account.credential_id, account.email_address, master=master, tokens_of=tokens
+    )
     return {
         "host": account.hostname,
         "port": account.port or 993,
         "encryption": account.encryption or "tls",
-        "username": account.username or account.email_address,
-        "password": await credentials.get_password(tx, account.credential_id, master),
+        "who": Password(username=username, password=secret)
+        if isinstance(secret, str)
+        else Bearer(username=username, tokens=secret),
         "ca_file": settings.ca_file,
+        "ca_pem": account.ca_pem,
         "timeout_seconds": settings.imap_timeout_seconds,
     }
 

@@ -20,12 +20,14 @@ from postroom.errors import (
     DatabaseUnreachable,
     SendingInDoubt,
     SendingUnavailable,
+    SourceError,
     UsageError,
 )
 from postroom.ids import now_ms
 from postroom.model import AccountId, TenantId
 from postroom.outbox import copies, retry, verdict
 from postroom.outbox.dkim import Signer
+from postroom.outbox.signing_in import TokensOf, sign_in_of
 from postroom.outbox.verdict import Verdict
 from postroom.settings import Settings
 from postroom.store import credentials, senders, sends
@@ -73,16 +75,19 @@ async def run_due(
     account_id: AccountId,
     *,
     master: MasterKey,
+    tokens: TokensOf | None = None,
     chance: Callable[[], float] = random.random,
 ) -> Tally:
     """Send what is due, settle what can be settled, put copies into the Sent folder. Safe beside other workers."""
-    run = _Run(db, blobs, settings, tenant_id, account_id, master, chance)
+    run = _Run(db, blobs, settings, tenant_id, account_id, master, tokens, chance)
     try:
         await run.settle()
         await run.send()
     finally:
         await run.close()
-    copied, problem = await copies.run(db, blobs, settings, tenant_id, account_id, master=master)
+    copied, problem = await copies.run(
+        db, blobs, settings, tenant_id, account_id, master=master, tokens=tokens
+    )
     run.tally.copied = copied
     run.tally.problems += [problem] if problem else []
     return run.tally
@@ -97,6 +102,7 @@ class _Run:
         tenant_id: TenantId,
         account_id: AccountId,
         master: MasterKey,
+        tokens: TokensOf | None,
         chance: Callable[[], float],
     ) -> None:
         self._db = db
@@ -105,6 +111,7 @@ class _Run:
         self._tenant_id = tenant_id
         self._account_id = account_id
         self._master = master
+        self._tokens_of = tokens
         self._chance = chance
         self._connection: SmtpConnection | None = None
         self._is_fresh = True
@@ -294,7 +301,10 @@ class _Run:
         if self._connection is not None and self._connection.is_open:
             self._is_fresh = False
             return self._connection
-        self._connection = await connect(await self._server())
+        try:
+            self._connection = await connect(await self._server())
+        except SourceError as error:  # of whoever gives out tokens
+            raise SendingUnavailable(where="the outbox", reason=str(error).rstrip(".")) from error
         self._is_fresh = True
         return self._connection
 
@@ -304,19 +314,31 @@ class _Run:
                 sender = await senders.get(tx, self._account_id)
             except UsageError as error:
                 raise SendingUnavailable(where="the outbox", reason=str(error).rstrip(".")) from error
-            password = None
+            who = None
             if sender.credential_id is not None:
-                password = await credentials.get_password(tx, sender.credential_id, self._master)
+                mailbox = await senders.mailbox(tx, self._account_id)
+                who = await sign_in_of(
+                    tx,
+                    sender.credential_id,
+                    mailbox.email_address,
+                    master=self._master,
+                    tokens_of=self._tokens_of,
+                )
             if sender.dkim_domain and sender.dkim_selector and sender.dkim_key_id:
                 key = await credentials.get_password(tx, sender.dkim_key_id, self._master)
                 self._signer = Signer(domain=sender.dkim_domain, selector=sender.dkim_selector, key=key)
         self._wants_copy = sender.sent_copy == "append"
+        # Outside the transaction: a token may have to be renewed.
+        password = who if isinstance(who, str) else None
+        tokens = None if who is None or isinstance(who, str) else who
         return SmtpServer(
             hostname=sender.hostname,
             port=sender.port,
             encryption=sender.encryption,
             username=sender.username,
             password=password,
+            access_token=await tokens.token() if tokens else None,
+            fresh_token=tokens.token if tokens else None,
             ca_file=self._settings.ca_file,
             timeout_seconds=self._settings.smtp_timeout_seconds,
         )

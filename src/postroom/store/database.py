@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Literal
 from uuid import UUID
@@ -15,7 +16,15 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from postroom.errors import DatabaseFull, DatabaseUnreachable, StoreError, TenantErasing, TenantSuspended
+from postroom.errors import (
+    DatabaseBusy,
+    DatabaseFull,
+    DatabaseUnreachable,
+    Denied,
+    StoreError,
+    TenantErasing,
+    TenantSuspended,
+)
 from postroom.model import Query, TenantId, UserId
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
@@ -72,10 +81,21 @@ class _Transaction:
 class TenantTx(_Transaction):
     """A transaction of one tenant, or of one user in it. Only `Database.tenant` makes one."""
 
-    def __init__(self, connection: Connection, tenant_id: TenantId, user_id: UserId | None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        tenant_id: TenantId,
+        user_id: UserId | None,
+        api_key_id: UUID | None = None,
+        acting_user_id: UserId | None = None,
+    ) -> None:
         super().__init__(connection)
         self._tenant_id = tenant_id
         self._user_id = user_id
+        self.api_key_id = api_key_id
+        """The key that was shown, for the trail."""
+        self.acting_user_id = acting_user_id or user_id
+        """Who does it, for the trail, also where the whole tenant is there."""
 
     @property
     def tenant_id(self) -> TenantId:
@@ -133,6 +153,7 @@ class Database:
         program: str = "postroom",
     ) -> None:
         self._where = _where(dsn)
+        self._before_commit: Callable[[TenantTx], Awaitable[None]] | None = None
         # In the transaction, not the session: a pooler takes no options, and gives the session to somebody else.
         self._limits = f"set local statement_timeout = '{statement_timeout_seconds:d}s'"
         self._pool = AsyncConnectionPool(
@@ -168,6 +189,8 @@ class Database:
         *,
         in_any_state: bool = False,
         is_snapshot: bool = False,
+        api_key_id: UUID | None = None,
+        acting_user_id: UserId | None = None,
     ) -> AsyncIterator[TenantTx]:
         """A transaction in which only this tenant exists. Commits at the end, rolls back on an error.
 
@@ -179,7 +202,16 @@ class Database:
         refused_if = "" if in_any_state else _SHUT_OUT
         current = _set_local(tenant_id, user_id)
         async with self._transaction(current, begin=begin, refused_if=refused_if) as connection:
-            yield TenantTx(connection, tenant_id, user_id)
+            tx = TenantTx(connection, tenant_id, user_id, api_key_id, acting_user_id)
+            yield tx
+            if self._before_commit:
+                await self._before_commit(tx)
+
+    def watched(self, before_commit: Callable[[TenantTx], Awaitable[None]]) -> Database:
+        """The same door, where each transaction of a tenant is looked at before it commits: an error rolls it back."""
+        other = copy.copy(self)
+        other._before_commit = before_commit
+        return other
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[SystemTx]:
@@ -193,9 +225,11 @@ class Database:
         self, tenant: str, *, begin: str = "begin", refused_if: str = ""
     ) -> AsyncIterator[Connection]:
         async with self._connection() as connection:
-            with translated("begin"):
-                begun = await connection.execute(f"{begin}; {self._limits}; {tenant}; {refused_if}".encode())
             try:
+                with translated("begin"):
+                    begun = await connection.execute(
+                        f"{begin}; {self._limits}; {tenant}; {refused_if}".encode()
+                    )
                 if refused_if:
                     await _refuse(begun)
                 yield connection
@@ -252,6 +286,10 @@ def translated(name: str) -> Iterator[None]:
         yield
     except (pg.DiskFull, pg.OutOfMemory) as error:
         raise DatabaseFull(reason=first_line(error)) from error
+    except pg.InsufficientPrivilege as error:
+        raise Denied(reason=error.diag.message_primary or "no right to do it") from error
+    except (pg.QueryCanceled, pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure) as error:
+        raise DatabaseBusy(reason=f"{name}: {first_line(error)}") from error
     except (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow) as error:
         raise DatabaseUnreachable(where="the server", reason=first_line(error)) from error
     except psycopg.OperationalError as error:

@@ -55,13 +55,17 @@ class Table:
         return BLOB_COLUMNS if self.name == BLOBS else self.columns
 
 
-async def tables(tx: TenantTx, *, with_credentials: bool = True) -> list[Table]:
+async def tables(tx: TenantTx, *, with_credentials: bool = True, with_jobs: bool = False) -> list[Table]:
     """Every table that holds rows of tenants, those that others refer to before those.
 
-    Without credentials the accounts' references to them are taken out as null. Raises StoreError.
+    Without credentials the accounts' references to them are taken out as null. Jobs, which say what the workers here are
+    at, are made with the accounts wherever these come. Raises StoreError.
     """
     await tx.rows(CATALOG.settings)
-    found = [_table(row) for row in await tx.rows(CATALOG.tables, with_credentials=with_credentials)]
+    found = [
+        _table(row)
+        for row in await tx.rows(CATALOG.tables, with_credentials=with_credentials, with_jobs=with_jobs)
+    ]
     blobs = next(each for each in found if each.name == BLOBS)
     if unknown := set(blobs.columns) - set(BLOB_COLUMNS) - _WHERE_BYTES_LIE:
         raise StoreError(reason=f"{BLOBS} has columns that nobody takes along: {', '.join(sorted(unknown))}")

@@ -41,6 +41,7 @@ class Mailbox:
     encryption: Encryption | None
     username: str | None
     credential_id: CredentialId | None
+    ca_pem: str | None
 
 
 async def find(tx: TenantTx, account_id: AccountId) -> Sender | None:
@@ -83,3 +84,21 @@ async def put(tx: TenantTx, account_id: AccountId, sender: Sender) -> None:
         dkim_key_id=sender.dkim_key_id,
         at=now_ms(),
     )
+
+
+async def sign_in_by(
+    tx: TenantTx, account_id: AccountId, credential_id: CredentialId, *, instead_of: CredentialId
+) -> None:
+    """Who sent with the account's old secret sends with its new one."""
+    await tx.run(
+        QUERIES.sign_in_by,
+        account_id=account_id,
+        credential_id=credential_id,
+        before_id=instead_of,
+        at=now_ms(),
+    )
+
+
+async def forget_secrets(tx: TenantTx, account_id: AccountId) -> None:
+    """Let go of the secrets that the account sends with, so that they can be deleted."""
+    await tx.run(QUERIES.forget_secrets, account_id=account_id, at=now_ms())

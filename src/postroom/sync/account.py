@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from postroom.blobs import Blobs
 from postroom.model import Account, Folder, FolderState, SourceFolder, TenantId
 from postroom.settings import Settings
-from postroom.store import accounts, folders, placements
+from postroom.store import accounts, folders, intent_rows, placements
 from postroom.store.database import Database
 from postroom.sync.aside import aside
 from postroom.sync.folder import FolderSync, Report, has_mail
 from postroom.sync.heartbeat import heartbeat
 from postroom.sync.ingest import Tally
 from postroom.sync.listing import Listing
+from postroom.sync.write_back import write_back
 from postroom.wire.imap import ImapSource
 
 
@@ -36,6 +38,8 @@ class AccountSync:
         self._tenant_id = tenant_id
         self._account = account
         self._source = source
+        self.expected: int | None = None
+        """How many messages this run is to bring in, once that is known; servers without LIST-STATUS do not tell."""
 
     async def run(
         self,
@@ -51,8 +55,11 @@ class AccountSync:
         problem: str | None = accounts.INTERRUPTED
         try:
             async with heartbeat(self._db, self._tenant_id, self._account.id):
+                pushed = await write_back(self._db, self._tenant_id, self._account, self._source)
                 worker = await self._worker()
-                for listed, folder, numbers in await self._looked_at(tally, accept_empty=accept_empty):
+                looked_at = await self._looked_at(tally, accept_empty=accept_empty)
+                self.expected = _missing(looked_at)
+                for listed, folder, numbers in looked_at:
                     if looks_at_all or numbers is None or not await self._agrees(folder, numbers):
                         done = await worker.bring_up(
                             listed,
@@ -62,6 +69,11 @@ class AccountSync:
                             looks_at_all=looks_at_all,
                         )
                         tally.add(done)
+                if pushed.is_held_up:
+                    last = write_back(self._db, self._tenant_id, self._account, self._source, is_last=True)
+                    pushed.add(await last)
+                tally.pushed, tally.refused = pushed.done, pushed.refused
+                tally.notes += pushed.problems
             problem = "; ".join(tally.held) or None
         except Exception as error:
             problem = str(error)
@@ -89,7 +101,7 @@ class AccountSync:
         self, tally: Tally, *, accept_empty: bool
     ) -> list[tuple[SourceFolder, Folder, FolderState | None]]:
         """The folders of the server with ours, and their numbers where one question gives them all."""
-        listed = list(await aside(self._source.folders))
+        listed = await self._as_wanted(list(await aside(self._source.folders)))
         numbers = await aside(self._source.states)
         listing = Listing(self._db, self._tenant_id, self._account, self._source)
         followed = await listing.follow(listed, numbers, accept_empty=accept_empty)
@@ -100,6 +112,18 @@ class AccountSync:
         async with self._db.tenant(self._tenant_id) as tx:
             ours = await folders.ensure(tx, self._account.id, listed)
         return [(each, ours[each.name], numbers.get(each.wire_name)) for each in listed if each.is_selectable]
+
+    async def _as_wanted(self, listed: list[SourceFolder]) -> list[SourceFolder]:
+        """The list as it will be when the server has been told of folders that were renamed and deleted here."""
+        async with self._db.tenant(self._tenant_id) as tx:
+            waiting = await intent_rows.folders_waiting(tx, self._account.id)
+            ours = {each.wire_name: each for each in await folders.of_account(tx, self._account.id)}
+        if not waiting:
+            return listed
+        kept = [each for each in listed if not waiting.get(each.wire_name, False)]
+        return [
+            replace(each, name=ours[each.wire_name].name) if each.wire_name in ours else each for each in kept
+        ]
 
     async def _agrees(self, folder: Folder, numbers: FolderState) -> bool:
         """Whether the server's numbers are those of the last agreement: nothing to do, nothing to load."""
@@ -114,3 +138,11 @@ class AccountSync:
         # What was removed or purged here is no longer counted, and still on the server.
         async with self._db.tenant(self._tenant_id) as tx:
             return numbers.exists == await placements.count_listed(tx, folder.id, folder.uidvalidity or 0)
+
+
+def _missing(looked_at: list[tuple[SourceFolder, Folder, FolderState | None]]) -> int | None:
+    """How many messages the server has more than we, if it told."""
+    counted = [(numbers.exists, folder.total_count) for _, folder, numbers in looked_at if numbers]
+    if len(counted) < len(looked_at):
+        return None
+    return sum(max(0, (exists or 0) - ours) for exists, ours in counted)

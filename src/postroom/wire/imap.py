@@ -1,4 +1,4 @@
-"""IMAP: a mailbox on a server, listed, followed and read, never changed (RFC 9051 and RFC 3501)."""
+"""IMAP: a mailbox on a server, listed, followed and read (RFC 9051 and RFC 3501). Reading changes nothing there."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_fetch import BodyReader
 from postroom.wire.imap_names import command, folders_of, quoted, to_wire
 from postroom.wire.imap_replies import listed, selected, statuses
+from postroom.wire.imap_write import MailboxWriter
+from postroom.wire.sasl import Bearer, Password, Tokens
 
 _TRIES = 3
 _UNDECIDED = (b"UNAVAILABLE", b"INUSE", b"SERVERBUG", b"LIMIT", b"NOPERM", b"AUTHORIZATIONFAILED", b"EXPIRED")
@@ -25,7 +27,7 @@ class ImapSource:
     """An account on an IMAP server: `with ImapSource(host=…) as source: …`.
 
     One connection, opened when it is needed and again after it broke, for one thread at a time. Folders are
-    opened read-only and bodies fetched with PEEK, so nothing on the server changes.
+    opened read-only and bodies fetched with PEEK, so nothing on the server changes but by `writer`.
     """
 
     def __init__(
@@ -35,7 +37,8 @@ class ImapSource:
         port: int,
         encryption: Encryption,
         username: str,
-        password: str,
+        password: str = "",
+        tokens: Tokens | None = None,
         ca_file: Path | None = None,
         ca_pem: str | None = None,
         timeout_seconds: float = 60.0,
@@ -46,7 +49,11 @@ class ImapSource:
     ) -> None:
         self._host, self._port = host, port
         self._encryption: Encryption = encryption
-        self._username, self._password = username, password
+        self._who = (
+            Bearer(username=username, tokens=tokens)
+            if tokens
+            else Password(username=username, password=password)
+        )
         self._ca_file, self._ca_pem = ca_file, ca_pem
         self._timeout_seconds = timeout_seconds
         self._batch_messages, self._batch_bytes = batch_messages, batch_bytes
@@ -55,6 +62,8 @@ class ImapSource:
         self._link: ImapConnection | None = None
         self._selected: str | None = None
         self._uidvalidities: dict[str, int | None] = {}
+        self.mechanism = ""
+        """How the last sign-in was done."""
 
     def __enter__(self) -> Self:
         self._connection()
@@ -164,9 +173,31 @@ class ImapSource:
         )
         yield from reader.read(wanted)
 
+    def writer(self) -> MailboxWriter:
+        """Changes over the same connection, until something else is asked of this source."""
+        link = self._connection()
+        self._selected = None
+        return MailboxWriter(link)
+
+    def watched(self, folder: SourceFolder) -> tuple[ImapConnection, FolderState] | None:
+        """The connection with this folder opened, given away to who waits there for news, and what the folder holds;
+        a further call of anything opens a new one. None where the server offers no IDLE (RFC 2177)."""
+        link = self._connection()
+        if "IDLE" not in link.capabilities:
+            return None
+        if link.is_compressed:  # who waits reads the socket itself
+            link.close()
+            link = self._connected(compresses=False)
+        now = self._examine(folder)
+        self._link = None
+        return link, now
+
     def _connection(self) -> ImapConnection:
         if self._link and self._link.is_open:
             return self._link
+        return self._connected(compresses=self._compresses)
+
+    def _connected(self, *, compresses: bool | None) -> ImapConnection:
         self._selected = None
         self._link = imap_login.connect(
             host=self._host,
@@ -176,8 +207,8 @@ class ImapSource:
             ca_pem=self._ca_pem,
             timeout_seconds=self._timeout_seconds,
         )
-        imap_login.sign_in(self._link, username=self._username, password=self._password)
-        imap_login.introduce(self._link, compresses=self._compresses)
+        self.mechanism = imap_login.sign_in(self._link, self._who)
+        imap_login.introduce(self._link, compresses=compresses)
         return self._link
 
     def _opened(self, folder: SourceFolder) -> ImapConnection:

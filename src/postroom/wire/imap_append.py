@@ -15,6 +15,7 @@ from postroom.wire import imap_login
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_names import command, folders_of, quoted, to_wire
 from postroom.wire.imap_replies import listed, searched, selected
+from postroom.wire.sasl import Credentials
 
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
@@ -36,16 +37,21 @@ class ImapAppender:
         host: str,
         port: int,
         encryption: Encryption,
-        username: str,
-        password: str,
+        who: Credentials,
         ca_file: Path | None = None,
+        ca_pem: str | None = None,
         timeout_seconds: float = 60.0,
     ) -> None:
         self._where = f"{host}:{port}"
         self._link: ImapConnection = imap_login.connect(
-            host=host, port=port, encryption=encryption, ca_file=ca_file, timeout_seconds=timeout_seconds
+            host=host,
+            port=port,
+            encryption=encryption,
+            ca_file=ca_file,
+            ca_pem=ca_pem,
+            timeout_seconds=timeout_seconds,
         )
-        imap_login.sign_in(self._link, username=username, password=password)
+        imap_login.sign_in(self._link, who)
 
     def __enter__(self) -> Self:
         return self

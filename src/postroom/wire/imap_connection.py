@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast
 
@@ -28,16 +29,20 @@ from postroom.model import Body
 from postroom.wire import tls
 from postroom.wire.deflate import Deflater, Inflating
 from postroom.wire.files import HELD_BYTES, FileSlice, OpenFile
-from postroom.wire.imap_pause import throttled
 from postroom.wire.imap_replies import Garbled, Reply, for_people, literal_size, status
+from postroom.wire.throttling import throttled
 
 MAX_LINE_BYTES = 16 * 2**20
 MAX_LITERAL_BYTES = 2**30
 HELD_TOGETHER_BYTES = 4 * HELD_BYTES
 """Once the replies to one command fill this much memory, all but small literals go to files."""
 T = TypeVar("T")
+Flight = bytes | Callable[[bytes], bytes]
+"""A piece of a command, or what makes it from the text of the server's `+` before it."""
 
 _CHECK = "Check the host and the port: postroom account add --help."
+_CLOSED = BytesIO()
+_CLOSED.close()
 _SMALL_BYTES = 64 * 2**10
 _PIECE_BYTES = 2**20
 
@@ -86,6 +91,16 @@ class ImapConnection:
         """Whether a further command can be sent."""
         return not self._file.closed
 
+    @property
+    def is_secure(self) -> bool:
+        """Whether nobody on the way can read along."""
+        return isinstance(self._socket, ssl.SSLSocket)
+
+    @property
+    def socket(self) -> socket.socket:
+        """What it runs over, for questions about the certificate."""
+        return self._socket
+
     def secure(self, ca_file: Path | None, ca_pem: str | None = None) -> None:
         """Go on under TLS; what the server said before is forgotten (RFC 9051 6.2.1)."""
         if self._has_unread_bytes():
@@ -105,6 +120,11 @@ class ImapConnection:
         """Whether the server is on this machine."""
         return ipaddress.ip_address(self._socket.getpeername()[0].partition("%")[0]).is_loopback
 
+    @property
+    def is_compressed(self) -> bool:
+        """Whether what lies on the socket is not the text itself."""
+        return self._deflater is not None
+
     def compress(self) -> None:
         """Go on compressed (RFC 4978); the server has just agreed, and says nothing before we do."""
         self._deflater = Deflater()
@@ -120,18 +140,18 @@ class ImapConnection:
         self._learn(code)
         return word
 
-    def run(self, *flights: bytes, each: Callable[[Reply], None] = lambda _: None) -> None:
+    def run(self, first: bytes, *others: Flight, each: Callable[[Reply], None] = lambda _: None) -> None:
         """Send a command and hand each untagged reply to `each`.
 
-        `flights` are the pieces of the command, each but the first sent after a `+` of the server's.
+        `others` are further pieces of the command, each sent after a `+` of the server's.
         Raises CommandRefused on NO and BAD.
         """
         tag = self._next_tag()
         is_complete = False
-        flights = self._in_one(flights)
+        first, waiting = self._in_one(first, others)
         try:
-            self._send(tag + b" " + flights[0])
-            line = self._until_tagged(tag, list(flights[1:]), each)
+            self._send(tag + b" " + first)
+            line = self._until_tagged(tag, waiting, each)
             is_complete = True
         except Garbled as error:
             raise ServerMisbehaved(where=self.where, reason=f"its reply is garbled: {error}") from error
@@ -140,7 +160,7 @@ class ImapConnection:
                 self.abandon()
         self._conclude(line.removeprefix(tag + b" "))
 
-    def ask(self, *flights: bytes, parse: Callable[[Reply], T | None]) -> list[T]:
+    def ask(self, first: bytes, *others: Flight, parse: Callable[[Reply], T | None]) -> list[T]:
         """Send a command whose replies are few, and give those that `parse` finds to be about the matter."""
         found: list[T] = []
 
@@ -149,16 +169,20 @@ class ImapConnection:
             if value is not None:
                 found.append(value)
 
-        self.run(*flights, each=take)
+        self.run(first, *others, each=take)
         return found
 
-    def _in_one(self, flights: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    def _in_one(self, first: bytes, others: tuple[Flight, ...]) -> tuple[bytes, list[Flight]]:
         """Literals without waiting for the server's `+`, where it takes them so (RFC 7888)."""
-        if "LITERAL+" not in self.capabilities or not all(each.endswith(b"}") for each in flights[:-1]):
-            return flights
-        return (b"\r\n".join([*(each[:-1] + b"+}" for each in flights[:-1]), flights[-1]]),)
+        known = [each for each in (first, *others) if isinstance(each, bytes)]
+        literals = known[:-1]
+        if "LITERAL+" not in self.capabilities or len(known) <= len(others):
+            return first, list(others)  # what answers the server waits for it
+        if not all(each.endswith(b"}") for each in literals):
+            return first, list(others)
+        return b"\r\n".join([*(each[:-1] + b"+}" for each in literals), known[-1]]), []
 
-    def _until_tagged(self, tag: bytes, waiting: list[bytes], each: Callable[[Reply], None]) -> bytes:
+    def _until_tagged(self, tag: bytes, waiting: list[Flight], each: Callable[[Reply], None]) -> bytes:
         while True:
             reply = self._reply()
             line: bytes = reply[0]
@@ -168,7 +192,8 @@ class ImapConnection:
             elif line.startswith(tag + b" "):
                 return line
             elif line.startswith(b"+") and waiting:
-                self._send(waiting.pop(0))
+                flight = waiting.pop(0)
+                self._send(flight if isinstance(flight, bytes) else flight(line[1:].strip()))
             else:
                 self._misbehaved(f"it said {for_people(line)!r} where a reply was due")
 
@@ -188,6 +213,18 @@ class ImapConnection:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._file.close()
         self._socket.close()
+
+    def part_with(self) -> tuple[socket.socket, bytes]:
+        """Give the socket away, with what was read of it already, to who reads it differently; nothing can be sent
+        here any more."""
+        self._socket.settimeout(0)
+        try:
+            unread = self._file.peek() if self.is_open else b""
+        except ssl.SSLWantReadError:
+            unread = b""
+        self._file.detach().close()
+        self._file = cast(BufferedReader, _CLOSED)
+        return self._socket, unread
 
     def _connected(self, port: int) -> socket.socket:
         try:

@@ -1,18 +1,20 @@
-"""Signing in to an IMAP server: greeting, TLS, user name and password, and what the server offers then."""
+"""Signing in to an IMAP server: greeting, TLS, the mechanism, and what the server offers then."""
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import NoReturn
 
 from postroom.errors import ConnectionFailed, ServerMisbehaved, SignInRefused, SourceError
 from postroom.model import Encryption
+from postroom.wire import sasl, throttling
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_names import command, quoted
+from postroom.wire.sasl import Bearer, Credentials, Mechanism, Password
 
-_PASSING = (b"UNAVAILABLE", b"INUSE", b"LIMIT", b"SERVERBUG")
+_PASSING = (b"UNAVAILABLE", b"SERVERBUG", *throttling.CODES)
 """Response codes (RFC 5530 3, RFC 9051 7.1) that say nothing about the password."""
+_MAX_CHALLENGES = 8
 
 
 def connect(
@@ -59,22 +61,26 @@ def _no_tls(connection: ImapConnection, reason: str) -> NoReturn:
     raise SourceError(where=connection.where, reason=reason, mend=mend)
 
 
-def sign_in(connection: ImapConnection, *, username: str, password: str) -> None:
-    """Authenticate, and learn what the server offers now: after signing in it is more than before."""
+def sign_in(connection: ImapConnection, who: Credentials) -> str:
+    """Authenticate, and learn what the server offers now: after signing in it is more than before.
+
+    Gives the name of the mechanism. A refused access token is refreshed once.
+    """
     try:
         _know_capabilities(connection)
-        flights = _credentials(connection, username.encode(), password.encode())
-        connection.capabilities = frozenset()
-        connection.run(*flights)
+        name = _by_token(connection, who) if isinstance(who, Bearer) else _by_password(connection, who)
         _know_capabilities(connection)
     except CommandRefused as refusal:
         connection.close()
-        if refusal.code.upper().startswith(_PASSING):
+        if pause := throttling.at_sign_in(connection.where, refusal.code, refusal.text):
+            raise pause from refusal
+        if _is_passing(refusal):
             raise ConnectionFailed(where=connection.where, reason=refusal.text) from refusal
         raise SignInRefused(where=connection.where, reason=refusal.text) from refusal
     except BaseException:
         connection.abandon()
         raise
+    return name
 
 
 def introduce(connection: ImapConnection, *, compresses: bool | None = None) -> None:
@@ -95,18 +101,70 @@ def introduce(connection: ImapConnection, *, compresses: bool | None = None) -> 
         pass  # nothing depends on it
 
 
-def _credentials(connection: ImapConnection, username: bytes, password: bytes) -> list[bytes]:
-    """SASL PLAIN (RFC 4616: UTF-8) where it is offered, else LOGIN."""
-    if b"\0" in username + password:
-        raise SignInRefused(where=connection.where, reason="a name or password cannot hold a NUL character")
-    if "AUTH=PLAIN" in connection.capabilities:
-        response = base64.b64encode(b"\0" + username + b"\0" + password)
-        is_one_flight = "SASL-IR" in connection.capabilities  # RFC 4959
-        return [b"AUTHENTICATE PLAIN " + response] if is_one_flight else [b"AUTHENTICATE PLAIN", response]
+def _is_passing(refusal: CommandRefused) -> bool:
+    return refusal.code.upper().startswith(_PASSING)
+
+
+def _offered(connection: ImapConnection) -> set[str]:
+    return {each.removeprefix("AUTH=") for each in connection.capabilities if each.startswith("AUTH=")}
+
+
+def _by_token(connection: ImapConnection, who: Bearer) -> str:
+    token, offered = who.tokens(None), _offered(connection)
+    try:
+        return _authenticate(connection, sasl.by_token(who, token, offered, where=connection.where))
+    except CommandRefused as refusal:
+        if _is_passing(refusal):
+            raise
+    fresh = who.tokens(token)
+    return _authenticate(connection, sasl.by_token(who, fresh, offered, where=connection.where))
+
+
+def _by_password(connection: ImapConnection, who: Password) -> str:
+    """SASL as it is offered, else LOGIN."""
+    mechanisms = sasl.by_password(
+        who, _offered(connection), is_secure=connection.is_secure, where=connection.where
+    )
+    if not mechanisms or (mechanisms[0].name == "LOGIN" and "LOGINDISABLED" not in connection.capabilities):
+        return _login(connection, who)
+    for mechanism in mechanisms[:-1]:
+        try:
+            return _authenticate(connection, mechanism)
+        except CommandRefused as refusal:
+            if _is_passing(refusal):
+                raise
+    return _authenticate(connection, mechanisms[-1])
+
+
+def _login(connection: ImapConnection, who: Password) -> str:
     if "LOGINDISABLED" in connection.capabilities:
         reason = "it takes no password over this connection (LOGINDISABLED)"
         raise SignInRefused(where=connection.where, reason=reason)
-    return command(b"LOGIN", quoted(username), quoted(password))
+    flights = command(b"LOGIN", quoted(who.username.encode()), quoted(who.password.encode()))
+    connection.capabilities = frozenset()
+    connection.run(*flights)
+    return "LOGIN"
+
+
+def _authenticate(connection: ImapConnection, mechanism: Mechanism) -> str:
+    """RFC 9051 6.2.2; the first message goes with the command where the server knows how (RFC 4959)."""
+    where = connection.where
+
+    def answer(challenge: bytes) -> bytes:
+        said = sasl.challenge_of(challenge, where=where)
+        return sasl.encoded(sasl.answered(mechanism, said, where=where))
+
+    first = b"AUTHENTICATE " + mechanism.name.encode()
+    if mechanism.begins and "SASL-IR" in connection.capabilities:
+        first += b" " + (sasl.encoded(sasl.answered(mechanism, b"", where=where)) or b"=")
+    before, connection.capabilities = connection.capabilities, frozenset()
+    try:
+        connection.run(first, *[answer] * _MAX_CHALLENGES)
+    except CommandRefused:
+        connection.capabilities = before
+        raise
+    sasl.verified(mechanism, where=where)
+    return mechanism.name
 
 
 def _know_capabilities(connection: ImapConnection) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,6 +41,8 @@ class SmtpServer:
     password: str | None = field(default=None, repr=False)
     access_token: str | None = field(default=None, repr=False)
     """For XOAUTH2 instead of a password."""
+    fresh_token: Callable[[str], Awaitable[str]] | None = field(default=None, repr=False)
+    """Another one, for one that was refused."""
     ca_file: Path | None = None
     timeout_seconds: float = 30.0
 
@@ -285,10 +287,17 @@ async def _start_tls(server: SmtpServer, client: aiosmtplib.SMTP) -> None:
 
 
 async def _sign_in(server: SmtpServer, client: aiosmtplib.SMTP, username: str) -> None:
-    if server.access_token is not None:
-        await client.auth_xoauth2(username, server.access_token)
-    else:
+    if server.access_token is None:
         await client.login(username, server.password or "")
+        return
+    try:
+        await client.auth_xoauth2(username, server.access_token)
+    except aiosmtplib.SMTPAuthenticationError as error:
+        if server.fresh_token is None:
+            raise
+        if error.code == 334:  # Google and Microsoft say why first, and wait for an empty line
+            await client.execute_command(b"")
+        await client.auth_xoauth2(username, await server.fresh_token(server.access_token))
 
 
 def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:

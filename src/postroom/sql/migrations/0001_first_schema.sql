@@ -71,6 +71,10 @@ alter role email_service set idle_in_transaction_session_timeout = '60s';
 alter role email_worker set statement_timeout = '10min';
 alter role email_worker set lock_timeout = '10s';
 alter role email_worker set idle_in_transaction_session_timeout = '5min';
+-- A worker whose machine is gone without a word must not hold its account until the kernel's two hours are over.
+alter role email_worker set tcp_keepalives_idle = '30s';
+alter role email_worker set tcp_keepalives_interval = '10s';
+alter role email_worker set tcp_keepalives_count = 3;
 -- The pending list of the words' index is sorted in it: with less the index is written in several rounds.
 alter role email_worker set work_mem = '8MB';
 alter role email_readonly set statement_timeout = '5min';
@@ -211,12 +215,15 @@ create table email_accounts (
   username         text,
   credential_id    uuid,
   ca_pem           text,                                               -- certificates to trust its server by
+  server_keep_days integer check (server_keep_days >= 0),              -- POP3: deleted there so many days after it was
+                                                                       -- stored here; null: never
   is_sync_enabled  boolean not null default true,
   sync_interval    integer not null default 300 check (sync_interval > 0),
   last_sync_at     bigint,
   is_syncing       boolean not null default false,
   is_enabled       boolean not null default true,
   last_error       text,
+  push_folders     text[] not null default '{INBOX}',                  -- watched for news; all others are polled
   modseq           bigint not null default 0,                          -- the newest entry of the account's change feed
   is_deleted       boolean not null default false,
   deleted_at       bigint,
@@ -253,6 +260,45 @@ end $$;
 -- A tenant that the owner brings in comes with its shares.
 create trigger email_accounts_owned after insert on email_accounts
   for each row when (current_user <> 'email_owner') execute function email_account_owned();
+
+-- Sync jobs: when an account is to be looked at next, and who does it now. One row for each account, made by a trigger.
+-- All times are of this server's clock, so that workers on several machines agree.
+
+create table email_sync_jobs (
+  tenant_id    uuid not null,
+  account_id   uuid not null,
+  host         text,                                                   -- of the account, in lower case
+  due_at       bigint,                                                 -- null: never by itself; 0: before all others
+  woken_at     bigint not null default 0,                              -- when somebody asked for it besides its turn
+  send_due_at  bigint,                                                 -- when its outbox has something to do; null: nothing
+  is_paused    boolean not null default false,                         -- nothing of it is done by itself
+  worker_id    uuid,                                                   -- who syncs it, as long as the lease lasts
+  token        bigint not null default 0,                              -- who holds an older one has lost the account
+  claimed_at   bigint,
+  lease_until  bigint,
+  watcher_id   uuid,                                                   -- the worker that waits for news of it
+  failures     integer not null default 0,                             -- in a row
+  trouble      text check (trouble in ('refused', 'throttled', 'unreachable', 'server', 'store', 'unexpected')),
+  done         bigint not null default 0,                              -- messages brought in since the claim
+  expected     bigint,                                                 -- of so many, where that is known
+  left_ms      bigint,                                                 -- at the pace of late
+  primary key (tenant_id, account_id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id)
+) with (fillfactor = 60);
+
+-- Workers: processes that keep accounts current. Not tenants' data; written and read by functions only.
+
+create table email_workers (
+  id           uuid primary key,
+  host         text not null,
+  pid          integer not null,
+  concurrency  integer not null,
+  running      integer not null,
+  watching     integer not null,
+  is_stopping  boolean not null,
+  started_at   bigint not null,
+  seen_at      bigint not null
+);
 
 -- Folders: where mail lies. The counters are kept by the triggers on email_placements and by nothing else. -------------
 
@@ -355,13 +401,30 @@ create table email_messages (
   foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256)
 ) with (fillfactor = 90, toast_tuple_target = 512);
 
+-- No query filters by these: ANALYZE need not unpack them.
+alter table email_messages
+  alter column message_id_header set statistics 0,
+  alter column in_reply_to set statistics 0,
+  alter column reference_ids set statistics 0,
+  alter column "to" set statistics 0,
+  alter column cc set statistics 0,
+  alter column bcc set statistics 0,
+  alter column reply_to set statistics 0,
+  alter column subject set statistics 0,
+  alter column text_body set statistics 0,
+  alter column html_body set statistics 0,
+  alter column preview set statistics 0,
+  alter column raw_recipe set statistics 0,
+  alter column date_header set statistics 0,
+  alter column defects set statistics 0;
+
 -- Placements: the message lies in this folder under this UID. A UID means nothing without its UIDVALIDITY (RFC 9051 2.3.1.1).
 
 create table email_placements (
   tenant_id      uuid not null,
   folder_id      uuid not null,
   uidvalidity    bigint not null,
-  uid            bigint not null,
+  uid            bigint not null,                                      -- below 0: the server is yet to give it one
   message_id     uuid not null,
   flags          text[] not null default '{}',
   keywords       text[] not null default '{}',
@@ -444,6 +507,9 @@ create table email_search_entries (
   foreign key (tenant_id, message_id) references email_messages (tenant_id, id) on delete cascade
 ) with (toast_tuple_target = 1024);
 
+-- ANALYZE would unpack 30,000 vectors to learn what the search below never asks the planner: 0.1 s without, 2.8 with.
+alter table email_search_entries alter column words set statistics 0;
+
 -- Thread links: which family of messages an id of RFC 5322 3.6.4 belongs to. --------------------------------------------
 
 create table email_thread_links (
@@ -487,6 +553,44 @@ create table email_outbox (
   updated_at       bigint not null,
   primary key (tenant_id, id),
   foreign key (tenant_id, account_id) references email_accounts (tenant_id, id)
+);
+
+-- Intents: what was changed here and its server is yet to be told, in the order of each account. One is written in the
+-- transaction of the change and goes when the server has done it; what the server refused stays, with the reason. ----------
+
+create table email_intents (
+  tenant_id         uuid not null,
+  id                uuid not null,
+  account_id        uuid not null,
+  sequence          bigint not null,                                   -- in which they are done
+  kind              text collate "C" not null check (kind in ('move', 'copy', 'expunge', 'mark', 'create_folder',
+                    'rename_folder', 'delete_folder')),
+  message_id        uuid,                                              -- null: it is about a folder
+  folder_id         uuid not null,                                     -- where the message lies, or what folder it is about
+  uidvalidity       bigint,
+  uid               bigint,                                            -- of the placement; below 0: as in to_uid
+  to_folder_id      uuid,
+  to_uid            bigint,                                            -- below 0: stands there until the server gives one
+  added             text[] not null default '{}',                      -- flags and keywords
+  removed           text[] not null default '{}',
+  name              text,                                              -- that the folder is to have
+  old_name          text,
+  purpose           text collate "C" not null default 'change' check (purpose in ('change', 'delete', 'restore')),
+  state             text collate "C" not null default 'pending' check (state in ('pending', 'sent', 'refused')),
+  sent_uidvalidity  bigint,                                            -- of to_folder_id, before the command
+  sent_uidnext      bigint,
+  attempts          integer not null default 0,
+  last_error        text,
+  created_at        bigint not null,
+  updated_at        bigint not null,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
+  foreign key (tenant_id, message_id) references email_messages (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, folder_id) references email_folders (tenant_id, id),
+  foreign key (tenant_id, to_folder_id) references email_folders (tenant_id, id),
+  check ((message_id is null) = (uid is null)),
+  check ((message_id is null) = (kind in ('create_folder', 'rename_folder', 'delete_folder'))),
+  check ((to_uid is not null) = (kind in ('move', 'copy')))
 );
 
 -- Senders: how the mail of an account goes out. A sender has a server of its own; the mailbox may be on another. ----------
@@ -672,6 +776,43 @@ create table email_moves (
   primary key (tenant_key, kind, begun_at)
 );
 
+-- API keys: who may ask the service, and for what. Of a key there is the hash of its secret (256 bits), and its beginning,
+-- by which people know it. A key of one account has a share in it as a user of its own, whose id is the key's. -------------
+
+create table email_api_keys (
+  tenant_id     uuid not null references email_tenants (tenant_id),
+  id            uuid not null,
+  name          text not null,
+  prefix        text collate "C" not null,
+  secret_hash   bytea not null check (octet_length(secret_hash) = 32),
+  user_id       uuid,                                                  -- null: it is for the whole tenant
+  account_id    uuid,                                                  -- it is for this account; user_id is the key's id
+  can_read      boolean not null default false,
+  can_write     boolean not null default false,
+  can_send      boolean not null default false,
+  can_admin     boolean not null default false,
+  expires_at    bigint,
+  last_used_at  bigint,                                                -- to five minutes
+  revoked_at    bigint,
+  created_at    bigint not null,
+  updated_at    bigint not null,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id)
+);
+
+-- Keys of the installation: they make tenants and their first keys, and open nobody's mail. Not tenants' data. What is kept
+-- is the hash of a hash, so that neither a backup nor a log of statements has anything that opens a door.
+
+create table email_admin_keys (
+  id            uuid primary key,
+  name          text not null,
+  prefix        text collate "C" not null,
+  proof_hash    bytea not null check (octet_length(proof_hash) = 32),
+  expires_at    bigint,
+  revoked_at    bigint,
+  created_at    bigint not null
+);
+
 -- The migration ledger: not tenants' data. -----------------------------------------------------------------------------
 
 create table email_schema_migrations (
@@ -694,6 +835,9 @@ alter table email_accounts force row level security;
 
 alter table email_account_shares enable row level security;
 alter table email_account_shares force row level security;
+
+alter table email_sync_jobs enable row level security;
+alter table email_sync_jobs force row level security;
 
 alter table email_folders enable row level security;
 alter table email_folders force row level security;
@@ -728,6 +872,9 @@ alter table email_changes force row level security;
 alter table email_outbox enable row level security;
 alter table email_outbox force row level security;
 
+alter table email_intents enable row level security;
+alter table email_intents force row level security;
+
 alter table email_senders enable row level security;
 alter table email_senders force row level security;
 
@@ -751,6 +898,9 @@ alter table email_holds force row level security;
 
 alter table email_held_messages enable row level security;
 alter table email_held_messages force row level security;
+
+alter table email_api_keys enable row level security;
+alter table email_api_keys force row level security;
 
 alter table email_audit_log enable row level security;
 alter table email_audit_log force row level security;
@@ -785,8 +935,8 @@ begin
     with listed (name, seen, made, changed) as (
       select each_one, 'account_id = ' || v_seen, 'account_id = ' || v_written, 'account_id = ' || v_written
         from unnest(array['email_folders', 'email_messages', 'email_addresses', 'email_attachments', 'email_search_entries',
-          'email_thread_links', 'email_changes', 'email_outbox', 'email_senders', 'email_sends', 'email_drafts',
-          'email_quarantine']) each_one
+          'email_thread_links', 'email_changes', 'email_outbox', 'email_intents', 'email_senders', 'email_sends',
+          'email_drafts', 'email_quarantine', 'email_sync_jobs', 'email_api_keys']) each_one
       union all values
         ('email_accounts', format('(user_id = %s or id = %s)', v_user, v_seen),
           format('(user_id = %s or id = %s)', v_user, v_written), 'id = ' || v_written),
@@ -846,6 +996,14 @@ begin
     union all values
       -- The functions at the end of this file, owned by email_owner, find a tenant by its name.
       ('email_tenants', '_owner_policy', 'to email_owner using (true) with check (true)'),
+      -- And, where no tenant is set yet, whose key it is that somebody shows.
+      ('email_api_keys', '_owner_policy', $q$to email_owner
+        using (nullif(current_setting('app.current_tenant_id', true), '') is null)
+        with check (nullif(current_setting('app.current_tenant_id', true), '') is null)$q$),
+      -- … and what is due of all tenants; where one is set, the owner has that one's jobs only.
+      ('email_sync_jobs', '_owner_policy', $q$to email_owner
+        using ((select nullif(current_setting('app.current_tenant_id', true), '') is null))
+        with check ((select nullif(current_setting('app.current_tenant_id', true), '') is null))$q$),
       -- The owner's share is made and goes with the account, and not otherwise.
       ('email_account_shares', '_owner_update_policy', $q$as restrictive for update using (access <> 'owner')$q$),
       ('email_account_shares', '_owner_delete_policy', $q$as restrictive for delete using (access <> 'owner')$q$)
@@ -985,7 +1143,7 @@ declare
   written text;
 begin
   foreach written in array array['email_accounts', 'email_account_shares', 'email_folders', 'email_credentials',
-      'email_messages', 'email_placements', 'email_outbox', 'email_changes'] loop
+      'email_messages', 'email_placements', 'email_outbox', 'email_intents', 'email_changes'] loop
     execute format('create trigger %I before insert or update or delete on public.%I for each statement'
       || ' when (session_user = ''email_service'') execute function email_refuse_suspended()', written || '_suspended', written);
   end loop;
@@ -1092,6 +1250,55 @@ do $$ begin
   perform email_audit_month((current_date + make_interval(months => ahead))::date) from generate_series(0, 3) ahead;
 end $$;
 
+-- An account that is new, reached otherwise than before, or enabled again is due at once; one that is not to be synced, never.
+
+create function email_sync_schedule() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+begin
+  insert into public.email_sync_jobs as j (tenant_id, account_id, host, due_at, woken_at, is_paused)
+  values (new.tenant_id, new.id, lower(new.hostname),
+    case when new.hostname is not null and new.credential_id is not null and new.is_enabled and new.is_sync_enabled
+      and not new.is_deleted then v_now end, v_now, new.is_deleted or not (new.is_enabled and new.is_sync_enabled))
+  on conflict (tenant_id, account_id) do update
+    set host = excluded.host, due_at = excluded.due_at, woken_at = excluded.woken_at, is_paused = excluded.is_paused,
+      failures = 0, trouble = null;
+  return null;
+end $$;
+
+create trigger email_accounts_scheduled
+  after insert or update of hostname, port, encryption, username, credential_id, is_enabled, is_sync_enabled,
+    sync_interval, push_folders, is_deleted on email_accounts
+  for each row execute function email_sync_schedule();
+
+-- What is to be sent, and the copy of what was sent, tell their account when. At the end of the transaction, for a sync
+-- locks the account first and its job last.
+
+create function email_send_schedule() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_at bigint;
+begin
+  if tg_table_name = 'email_outbox' then
+    v_at := new.not_before;
+  else
+    v_at := new.copy_not_before;
+  end if;
+  update public.email_sync_jobs j set send_due_at = least(j.send_due_at, v_at)
+   where j.tenant_id = new.tenant_id and j.account_id = new.account_id
+     and (j.send_due_at is null or j.send_due_at > v_at);
+  return null;
+end $$;
+
+create constraint trigger email_outbox_scheduled after insert or update of state, not_before on email_outbox
+  deferrable initially deferred for each row when (new.state = 'pending' and new.kind = 'send')
+  execute function email_send_schedule();
+
+create constraint trigger email_sends_scheduled after insert or update of copy_state, copy_not_before on email_sends
+  deferrable initially deferred for each row when (new.copy_state = 'wanted')
+  execute function email_send_schedule();
+
 -- Statements that cross tenants: narrow functions for operators and workers, never for the application. ------------------
 
 create function email_tenant_create(p_tenant_id uuid, p_name text, p_default_user_id uuid, p_at bigint)
@@ -1114,14 +1321,210 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select t.tenant_id, t.name, t.created_at, t.suspended_at from public.email_tenants t order by t.name
 $$;
 
+-- Whose key this is, for the service, which knows no tenant before. Nothing for a key that is not there, over or revoked.
+create function email_api_key_of(p_secret_hash bytea)
+returns table (tenant_id uuid, id uuid, prefix text, user_id uuid, can_read boolean, can_write boolean, can_send boolean,
+  can_admin boolean, expires_at bigint)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now constant bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+begin
+  return query
+    select k.tenant_id, k.id, k.prefix, k.user_id, k.can_read, k.can_write, k.can_send, k.can_admin, k.expires_at
+      from public.email_api_keys k
+     where k.secret_hash = p_secret_hash and k.revoked_at is null and (k.expires_at is null or k.expires_at > v_now);
+  if found then
+    update public.email_api_keys k
+       set last_used_at = v_now
+     where k.secret_hash = p_secret_hash and (k.last_used_at is null or k.last_used_at < v_now - 300000);
+  end if;
+end $$;
+
+-- For who shows a key of the installation, whatever login asks.
+create function email_admin_admitted(p_proof bytea) returns void
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (
+    select from public.email_admin_keys k
+     where k.proof_hash = sha256(p_proof) and k.revoked_at is null
+       and (k.expires_at is null or k.expires_at > (extract(epoch from clock_timestamp()) * 1000)::bigint)) then
+    raise exception 'this is no key of the installation' using errcode = 'insufficient_privilege';
+  end if;
+end $$;
+
+create function email_admin_tenant_list(p_proof bytea)
+returns table (tenant_id uuid, name text, created_at bigint, suspended_at bigint)
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform public.email_admin_admitted(p_proof);
+  return query select t.tenant_id, t.name, t.created_at, t.suspended_at from public.email_tenants t order by t.name;
+end $$;
+
+create function email_admin_tenant_create(
+  p_proof bytea, p_tenant_id uuid, p_name text, p_default_user_id uuid, p_at bigint)
+returns table (tenant_id uuid, name text)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform public.email_admin_admitted(p_proof);
+  return query select t.tenant_id, t.name from public.email_tenant_create(p_tenant_id, p_name, p_default_user_id, p_at) t;
+end $$;
+
+-- A key for the whole of a tenant. Nothing where there is no such tenant.
+create function email_admin_key_create(
+  p_proof bytea, p_tenant_id uuid, p_id uuid, p_name text, p_prefix text, p_secret_hash bytea, p_scopes text[],
+  p_expires_at bigint, p_at bigint)
+returns table (id uuid)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform public.email_admin_admitted(p_proof);
+  return query
+    insert into public.email_api_keys (tenant_id, id, name, prefix, secret_hash, can_read, can_write, can_send, can_admin,
+      expires_at, created_at, updated_at)
+    select t.tenant_id, p_id, p_name, p_prefix, p_secret_hash, 'read' = any (p_scopes), 'write' = any (p_scopes),
+      'send' = any (p_scopes), 'admin' = any (p_scopes), p_expires_at, p_at, p_at
+      from public.email_tenants t
+     where t.tenant_id = p_tenant_id and t.erasing_at is null
+    returning email_api_keys.id;
+end $$;
+
+-- Accounts that are due become the worker's for p_lease_ms. Tenants take turns, whatever they have waiting: first who has
+-- fewest at work, then who has waited longest. No more than p_per_host at once on one host, unless it counts by account.
+create function email_sync_claim(
+  p_worker_id uuid, p_limit integer, p_lease_ms bigint, p_per_host integer, p_uncounted_hosts text[], p_woken_only boolean)
+returns table (tenant_id uuid, account_id uuid, token bigint, is_woken boolean)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now bigint;
+  v_full text[];
+begin
+  perform pg_advisory_xact_lock(7303014817);  -- one claim at a time: two could count the same free place
+  v_now := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+  select coalesce(array_agg(f.host), '{}') into v_full
+    from (select j.host from public.email_sync_jobs j
+           where j.worker_id is not null and j.lease_until > v_now and j.host <> all (p_uncounted_hosts)
+           group by j.host having count(*) >= p_per_host) f;
+  return query
+    with busy as materialized (
+      select j.tenant_id, j.host, count(*) as running from public.email_sync_jobs j
+       where j.worker_id is not null and j.lease_until > v_now group by j.tenant_id, j.host
+    ), waiting as materialized (
+      -- Some more than are wanted, as hosts may have less room. A host that is full by this claim is left out of the next.
+      select w.tenant_id, w.account_id, w.host, w.due_at, coalesce(b.running, 0)
+          + row_number() over (partition by w.tenant_id order by w.due_at, w.account_id) as turn
+        from public.email_tenants t
+        left join (select o.tenant_id, sum(o.running) as running from busy o group by o.tenant_id) b
+          on b.tenant_id = t.tenant_id
+       cross join lateral (
+         select j.tenant_id, j.account_id, j.host, j.due_at from public.email_sync_jobs j
+          where t.suspended_at is null and t.erasing_at is null
+            and j.tenant_id = t.tenant_id and j.due_at <= case when p_woken_only then 0 else v_now end
+            and (j.worker_id is null or j.lease_until <= v_now) and j.host <> all (v_full)
+          order by j.due_at limit p_limit) w
+       order by 5, 4, 2 limit 8 * p_limit
+    ), placed as materialized (
+      select w.tenant_id, w.account_id, w.turn, w.due_at,
+          coalesce((select sum(b.running) from busy b where b.host = w.host), 0)
+            + row_number() over (partition by w.host order by w.turn, w.due_at, w.account_id) as place,
+          w.host = any (p_uncounted_hosts) as is_uncounted
+        from waiting w
+    ), chosen as materialized (
+      select k.tenant_id, k.account_id
+        from placed p
+        join public.email_sync_jobs k on k.tenant_id = p.tenant_id and k.account_id = p.account_id
+       where (p.is_uncounted or p.place <= p_per_host)
+         and k.due_at <= v_now and (k.worker_id is null or k.lease_until <= v_now)
+       order by p.turn, p.due_at, p.account_id limit p_limit
+         for update of k skip locked
+    )
+    update public.email_sync_jobs j
+       set worker_id = p_worker_id, token = j.token + 1, claimed_at = v_now, lease_until = v_now + p_lease_ms,
+         done = 0, expected = null, left_ms = null
+      from chosen c
+     where j.tenant_id = c.tenant_id and j.account_id = c.account_id
+    returning j.tenant_id, j.account_id, j.token, j.due_at = 0;
+end $$;
+
+-- Accounts whose outbox has something to do become one worker's for p_lease_ms. Tenants take turns. Of tenants that are
+-- shut out and accounts that are paused, nothing.
+create function email_sends_claim(p_limit integer, p_lease_ms bigint) returns table (tenant_id uuid, account_id uuid)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+begin
+  return query
+    with waiting as materialized (
+      select w.tenant_id, w.account_id
+        from public.email_tenants t
+       cross join lateral (
+         select j.tenant_id, j.account_id, j.send_due_at, row_number() over (order by j.send_due_at, j.account_id) as turn
+           from public.email_sync_jobs j
+          where t.suspended_at is null and t.erasing_at is null
+            and j.tenant_id = t.tenant_id and j.send_due_at <= v_now and not j.is_paused
+          order by j.send_due_at, j.account_id limit p_limit) w
+       order by w.turn, w.send_due_at limit p_limit
+    ), chosen as materialized (
+      select k.tenant_id, k.account_id
+        from waiting w
+        join public.email_sync_jobs k on k.tenant_id = w.tenant_id and k.account_id = w.account_id
+       where k.send_due_at <= v_now
+         for update of k skip locked
+    )
+    update public.email_sync_jobs j set send_due_at = v_now + p_lease_ms
+      from chosen c
+     where j.tenant_id = c.tenant_id and j.account_id = c.account_id
+    returning j.tenant_id, j.account_id;
+end $$;
+
+-- A worker lives. What one waited for that has been silent for p_dead_ms is due at once, for another to wait for it.
+create function email_worker_beat(
+  p_id uuid, p_host text, p_pid integer, p_concurrency integer, p_running integer, p_watching integer,
+  p_is_stopping boolean, p_dead_ms bigint)
+returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+  v_dead uuid;
+begin
+  insert into public.email_workers as w
+    (id, host, pid, concurrency, running, watching, is_stopping, started_at, seen_at)
+  values (p_id, coalesce(p_host, ''), p_pid, p_concurrency, p_running, p_watching, p_is_stopping, v_now, v_now)
+  on conflict (id) do update
+    set running = p_running, watching = p_watching, is_stopping = p_is_stopping, seen_at = v_now;
+  for v_dead in delete from public.email_workers w where w.seen_at < v_now - p_dead_ms and w.id <> p_id returning w.id loop
+    update public.email_sync_jobs j set watcher_id = null, due_at = least(j.due_at, v_now)
+     where j.watcher_id = v_dead and j.due_at is not null;
+  end loop;
+end $$;
+
+create function email_worker_gone(p_id uuid) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  update public.email_sync_jobs j
+     set watcher_id = null, due_at = least(j.due_at, (extract(epoch from clock_timestamp()) * 1000)::bigint)
+   where j.watcher_id = p_id and j.due_at is not null;
+  delete from public.email_workers w where w.id = p_id;
+end $$;
+
+create function email_worker_list()
+returns table (id uuid, host text, pid integer, concurrency integer, running integer, watching integer,
+  is_stopping boolean, started_at bigint, seen_at bigint, silent_ms bigint)
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+  select w.id, w.host, w.pid, w.concurrency, w.running, w.watching, w.is_stopping, w.started_at, w.seen_at,
+    (extract(epoch from clock_timestamp()) * 1000)::bigint - w.seen_at
+  from public.email_workers w order by w.started_at, w.id
+$$;
+
 -- For the first thousands of rows: the planner would go on planning for an empty table until autovacuum comes by, and
 -- the checks of foreign keys would read all of a tenant's rows.
 create function email_refresh_statistics() returns void
-language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
-  analyze (skip_locked) public.email_accounts, public.email_folders, public.email_blobs, public.email_messages,
-    public.email_placements, public.email_addresses, public.email_attachments, public.email_search_entries,
-    public.email_thread_links;
-$$;
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if (select reltuples from pg_class where oid = 'public.email_messages'::regclass) < 10000 then
+    analyze (skip_locked) public.email_accounts, public.email_folders, public.email_blobs, public.email_messages,
+      public.email_placements, public.email_addresses, public.email_attachments, public.email_search_entries,
+      public.email_thread_links;
+  end if;
+end $$;
 
 -- Search: row security would forbid the GIN index (@@ is not leakproof), so one function, owned by a role that reads
 -- the search entries of everybody, filters the tenant first and gives ids only. -----------------------------------------
@@ -1138,8 +1541,8 @@ declare
   v_value jsonb;
   v_parts text[];
   v_condition text;
-  v_lies constant text := case when p_with_deleted then '(p.vanished_at is null or m.is_deleted)'
-    else 'p.vanished_at is null' end;
+  v_lies constant text := case when p_with_deleted then '(p.vanished_at is null and not p.is_hidden or m.is_deleted)'
+    else 'p.vanished_at is null and not p.is_hidden' end;
 begin
   if jsonb_typeof(p_node) <> 'object' then
     raise exception 'a search node must be an object' using errcode = 'invalid_parameter_value';
@@ -1227,6 +1630,9 @@ declare
   v_user constant uuid := nullif(current_setting('app.current_user_id', true), '')::uuid;
   v_ids uuid[];
   v_ats bigint[];
+  v_ranks real[];
+  v_source text;
+  v_found bigint;
 begin
   if p_tenant_id is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
     raise exception 'search is for the tenant that is set' using errcode = 'insufficient_privilege';
@@ -1267,13 +1673,38 @@ begin
   v_among := public.email_search_among(v_must);
 
   if p_ranked_by is not null then
+    v_source := 'public.email_search_entries';
+    if v_among is not null then
+      -- What every fifth message has is ranked among the newest of all; what is rarer, among those the index gives.
+      execute format(
+        'select count(*) from (select words from public.email_search_entries s where %s'
+        || ' order by s.received_at desc, s.message_id desc limit %s) s where s.words @@ %L::tsquery',
+        v_scope, v_window, v_among) into v_found;
+      if v_found * 5 >= v_window then
+        v_source := format(
+          '(select * from public.email_search_entries s where %s'
+          || ' order by s.received_at desc, s.message_id desc limit %s)', v_scope, v_window * 1500 / v_found);
+        execute format(
+          'select array_agg(r.message_id), array_agg(r.received_at), array_agg(ts_rank(r.words, %L::tsquery)::real)'
+          || ' from (select s.message_id, s.received_at, s.words from %s s%s where %s'
+          || '        order by s.received_at desc, s.message_id desc limit 1000) r',
+          p_ranked_by, v_source, v_joined, v_condition) into v_ids, v_ats, v_ranks;
+        if cardinality(v_ids) = 1000 then
+          return query select found.i, found.a, found.r from unnest(v_ids, v_ats, v_ranks) as found (i, a, r)
+            order by found.r desc, found.a desc, found.i desc limit p_limit;
+          return;
+        end if;
+      end if;
+      v_source := format(
+        '(select * from public.email_search_hits(%L, %L, '''') order by received_at desc, message_id desc offset 0)',
+        v_scope, v_among);
+    end if;
     return query execute format(
       'select r.message_id, r.received_at, ts_rank(r.words, %L::tsquery)::real as rank'
-      || ' from (select s.message_id, s.received_at, s.words from public.email_search_entries s%s'
-      || '        where %s and (%s)'
+      || ' from (select s.message_id, s.received_at, s.words from %s s%s where %s and (%s)'
       || '        order by s.received_at desc, s.message_id desc limit 1000) r'
       || ' order by 3 desc, 2 desc, 1 desc limit %s',
-      p_ranked_by, v_joined, v_scope, v_condition, p_limit);
+      p_ranked_by, v_source, v_joined, v_scope, v_condition, p_limit);
     return;
   end if;
 
@@ -1334,6 +1765,12 @@ revoke create on schema public from email_search;
 set role email_owner;
 revoke all on function email_tenant_create(uuid, text, uuid, bigint), email_tenant_named(text), email_tenant_list(),
   email_refresh_statistics() from public;
+revoke all on function email_sync_claim(uuid, integer, bigint, integer, text[], boolean),
+  email_worker_beat(uuid, text, integer, integer, integer, integer, boolean, bigint), email_worker_gone(uuid),
+  email_worker_list(), email_sends_claim(integer, bigint), email_sync_schedule(), email_send_schedule() from public;
+grant execute on function email_sync_claim(uuid, integer, bigint, integer, text[], boolean),
+  email_worker_beat(uuid, text, integer, integer, integer, integer, boolean, bigint), email_worker_gone(uuid),
+  email_worker_list(), email_sends_claim(integer, bigint) to email_worker;
 revoke all on function email_count_placed(), email_count_removed(), email_count_changed(), email_account_owned() from public;
 revoke all on function email_refuse_held(), email_refuse_suspended() from public;
 revoke all on function email_audit_month(date), email_audit_append(uuid, uuid, text, jsonb), email_audit_drop(date)
@@ -1343,10 +1780,17 @@ revoke all on function email_recount_folders(uuid, uuid) from public;
 grant execute on function email_recount_folders(uuid, uuid) to email_worker;
 grant execute on function email_tenant_named(text), email_tenant_list(), email_refresh_statistics() to email_worker;
 
+revoke all on function email_api_key_of(bytea), email_admin_admitted(bytea), email_admin_tenant_list(bytea),
+  email_admin_tenant_create(bytea, uuid, text, uuid, bigint),
+  email_admin_key_create(bytea, uuid, uuid, text, text, bytea, text[], bigint, bigint) from public;
+grant execute on function email_api_key_of(bytea), email_admin_tenant_list(bytea),
+  email_admin_tenant_create(bytea, uuid, text, uuid, bigint),
+  email_admin_key_create(bytea, uuid, uuid, text, text, bytea, text[], bigint, bigint) to email_service;
+
 -- What the search function looks at, and not a column more.
 grant select (tenant_id, message_id, account_id, received_at, size_bytes, words) on email_search_entries to email_search;
 grant select (tenant_id, id, is_read, is_flagged, is_draft, is_deleted) on email_messages to email_search;
-grant select (tenant_id, folder_id, message_id, flags, vanished_at) on email_placements to email_search;
+grant select (tenant_id, folder_id, message_id, flags, vanished_at, is_hidden) on email_placements to email_search;
 grant select (tenant_id, id, name, type) on email_folders to email_search;
 grant select (tenant_id, user_id, account_id, owner_id) on email_account_shares to email_search;
 
@@ -1360,8 +1804,10 @@ grant select on email_tenants, email_accounts, email_folders, email_messages, em
   email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log,
   email_audit_heads, email_holds, email_held_messages, email_purged_uids to email_service;
 grant insert on email_accounts, email_folders, email_credentials, email_outbox, email_changes to email_service;
-grant update (account_name, hostname, port, encryption, username, credential_id, ca_pem, is_sync_enabled,
-  sync_interval, is_enabled, modseq, is_deleted, deleted_at, updated_at) on email_accounts to email_service;
+-- It may ask for a sync, and show how far it is.
+grant select, update (due_at, woken_at) on email_sync_jobs to email_service;
+grant update (account_name, protocol, hostname, port, encryption, username, credential_id, ca_pem, is_sync_enabled,
+  sync_interval, push_folders, last_error, is_enabled, modseq, is_deleted, deleted_at, updated_at) on email_accounts to email_service;
 grant update (is_read, is_flagged, is_deleted, deleted_at, updated_at) on email_messages to email_service;
 grant update (flags, keywords, updated_at) on email_placements to email_service;
 grant update (state, not_before, updated_at) on email_outbox to email_service;
@@ -1371,11 +1817,14 @@ grant delete on email_credentials to email_service;
 grant select, insert on email_accounts, email_folders, email_messages, email_placements, email_addresses,
   email_attachments, email_blobs, email_blob_pieces, email_search_entries, email_thread_links, email_changes,
   email_outbox, email_quarantine, email_credentials to email_worker;
-grant select on email_tenants, email_audit_log, email_audit_heads to email_worker;
+grant select on email_tenants, email_audit_log, email_audit_heads, email_sync_jobs to email_worker;
 grant select, insert on email_purged_uids, email_holds, email_held_messages to email_worker;
 grant update (released_at) on email_holds to email_worker;
-grant update (account_name, protocol, hostname, port, encryption, username, credential_id, ca_pem, is_sync_enabled,
-  sync_interval, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted, deleted_at, updated_at)
+grant update (due_at, woken_at, send_due_at, worker_id, token, claimed_at, lease_until, watcher_id, failures, trouble, done, expected,
+  left_ms) on email_sync_jobs to email_worker;
+grant update (account_name, protocol, hostname, port, encryption, username, credential_id, ca_pem, server_keep_days,
+  is_sync_enabled, sync_interval, push_folders, last_sync_at, is_syncing, is_enabled, last_error, modseq, is_deleted,
+  deleted_at, updated_at)
   on email_accounts to email_worker;
 grant update (name, wire_name, type, sync_token, uidvalidity, uidnext, highestmodseq, mailbox_id, listed_count, pending,
   is_selectable, is_deleted, deleted_at, updated_at) on email_folders to email_worker;
@@ -1391,15 +1840,31 @@ grant update (folder_name, uidvalidity, uid, reason, raw_blob, resolved_at, vani
   to email_worker;
 -- What was deleted long enough ago is purged. Its addresses, attachments and words go with the message.
 grant delete on email_messages, email_placements, email_purged_uids, email_thread_links, email_held_messages, email_blobs,
-  email_blob_pieces to email_worker;
+  email_blob_pieces, email_credentials to email_worker;
 grant update (size_bytes, stored_bytes, pieces, codec, data) on email_blobs to email_worker;  -- bytes that were damaged
 grant select on email_schema_migrations to email_service, email_worker;
+-- Keys are made and revoked at the command line. The service asks email_api_key_of, and can list none.
+grant select, insert on email_api_keys to email_worker;
+grant update (expires_at, revoked_at, updated_at) on email_api_keys to email_worker;
 
 -- Analysts read the mail of the tenant that they set, a tenant's own login that of its tenant, and neither a secret.
 grant select on email_tenants, email_accounts, email_folders, email_messages, email_placements, email_addresses,
   email_attachments, email_blobs, email_blob_pieces, email_changes, email_outbox, email_quarantine, email_audit_log,
   email_audit_heads, email_holds, email_held_messages, email_purged_uids to email_readonly, email_tenant_login;
 grant select on email_schema_migrations to email_readonly;
+
+-- What people change: the application makes the change and says what the server is to be told; the workers tell it.
+grant select on email_intents to email_service, email_worker, email_readonly, email_tenant_login;
+grant insert, delete on email_intents to email_service, email_worker;
+grant update (added, removed, updated_at) on email_intents to email_service;
+grant update (uidvalidity, uid, added, removed, state, sent_uidvalidity, sent_uidnext, attempts, last_error, updated_at)
+  on email_intents to email_worker;
+grant insert on email_placements to email_service;
+grant update (vanished_at, is_hidden) on email_placements to email_service;
+grant update (folder_id, imap_uid, is_draft, thread_id, thread_family_id, removed_at) on email_messages to email_service;
+grant update (is_deleted, deleted_at) on email_attachments to email_service;
+grant update (name, wire_name, type, is_selectable, is_deleted, deleted_at, updated_at) on email_folders to email_service;
+grant update (folder_name, updated_at) on email_quarantine to email_service;
 
 -- What is sent: the application writes letters and drafts with their bytes, the workers send them; analysts and a
 -- tenant's own login look at it.
@@ -1439,6 +1904,13 @@ create index idx_email_accounts_credential on email_accounts (tenant_id, credent
 create index idx_email_account_shares_account on email_account_shares (tenant_id, account_id, owner_id);
 -- credentials.of_account: the secret of an account.
 create index idx_email_credentials_account on email_credentials (tenant_id, account_id);
+
+-- jobs.due: what waits to be synced, the longest waiting first; email_sync_claim() asks the same of every tenant.
+create index idx_email_sync_jobs_due on email_sync_jobs (tenant_id, due_at) where due_at is not null;
+-- jobs.sends_due: what has something to send; email_sends_claim() asks the same of every tenant.
+create index idx_email_sync_jobs_sends on email_sync_jobs (tenant_id, send_due_at) where send_due_at is not null;
+-- jobs.running: what is being synced; email_sync_claim() counts by tenant and host.
+create index idx_email_sync_jobs_running on email_sync_jobs (tenant_id, lease_until) where worker_id is not null;
 
 -- Folders -----------------------------------------------------------------------------------------------------------
 
@@ -1547,6 +2019,14 @@ create index idx_email_outbox_due on email_outbox (tenant_id, account_id, not_be
 -- outbox.enqueue: the same request twice is done once.
 create unique index idx_email_outbox_idempotency on email_outbox (tenant_id, account_id, idempotency_key)
   where idempotency_key is not null;
+-- intents.next, intents.of_account: what an account's server is to be told, in its order.
+create unique index idx_email_intents_sequence on email_intents (tenant_id, account_id, sequence);
+-- intents.of_messages: what is pending of a message. The foreign key asks the same.
+create index idx_email_intents_message on email_intents (tenant_id, message_id) where message_id is not null;
+-- Foreign key: the folder that it is about. Also read by intents.of_folders.
+create index idx_email_intents_folder on email_intents (tenant_id, folder_id);
+-- Foreign key: the folder where it leads.
+create index idx_email_intents_to_folder on email_intents (tenant_id, to_folder_id) where to_folder_id is not null;
 -- Foreign key: no credential goes while a sender needs it.
 create index idx_email_senders_credential on email_senders (tenant_id, credential_id) where credential_id is not null;
 -- Foreign key: no key goes while a sender signs with it.
@@ -1580,6 +2060,11 @@ create index idx_email_audit_log_place on email_audit_log (tenant_id, place, id)
 create index idx_email_audit_log_object on email_audit_log (tenant_id, object_type, object_id, at desc, id desc);
 -- ops.audit_between: what was done to anybody between two times. The table only grows at its end, so BRIN.
 create index idx_email_audit_log_at on email_audit_log using brin (at) with (pages_per_range = 32, autosummarize = on);
+-- Foreign key: no account goes while a key is for it.
+create index idx_email_api_keys_account on email_api_keys (tenant_id, account_id) where account_id is not null;
+-- system.api_key_of: whose key it is, before the tenant is known. Two secrets are never the same, and to say so would tell
+-- who makes one that somebody else has it.
+create index idx_email_api_keys_secret on email_api_keys (secret_hash);
 -- Unique: the name of a tenant. Only operators may make one, so the clash tells no tenant anything.
 create unique index idx_email_tenants_name on email_tenants (name);
 

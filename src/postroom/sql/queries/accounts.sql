@@ -7,6 +7,13 @@ where tenant_id = %(tenant_id)s
   and email_address = %(email_address)s
   and not is_deleted
 
+-- name: by_id
+select *
+from email_accounts
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+  and not is_deleted
+
 -- name: of_user
 select *
 from email_accounts
@@ -54,9 +61,33 @@ for update
 -- name: connect
 update email_accounts
 set protocol = %(protocol)s, hostname = %(hostname)s, port = %(port)s, encryption = %(encryption)s,
-  username = %(username)s, credential_id = %(credential_id)s, ca_pem = %(ca_pem)s, last_error = null, updated_at = %(at)s
+  username = %(username)s, credential_id = %(credential_id)s, ca_pem = %(ca_pem)s,
+  server_keep_days = %(server_keep_days)s, last_error = null, updated_at = %(at)s
 where tenant_id = %(tenant_id)s
   and id = %(account_id)s
+
+-- name: pause
+-- Nobody syncs a paused account by itself.
+update email_accounts
+set is_sync_enabled = %(is_sync_enabled)s, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+
+-- name: remove
+-- The mail stays until it is purged; the address is free for another account.
+update email_accounts
+set is_deleted = true, deleted_at = %(at)s, is_sync_enabled = false, credential_id = null, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+
+-- name: set_following
+-- Its name, whether it is kept in step with its server, and how often.
+update email_accounts
+set account_name = %(account_name)s, is_sync_enabled = %(is_sync_enabled)s, sync_interval = %(sync_interval)s,
+  updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+  and not is_deleted
 
 -- name: sync_goes_on
 update email_accounts
@@ -68,6 +99,18 @@ where tenant_id = %(tenant_id)s
 update email_accounts
 set is_syncing = false, last_error = %(last_error)s, updated_at = %(at)s,
   last_sync_at = case when %(last_error)s::text is null then %(at)s else last_sync_at end
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+
+-- name: sync_paused
+update email_accounts
+set is_syncing = false, last_error = null, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+
+-- name: watch_folders
+update email_accounts
+set push_folders = %(folders)s, updated_at = %(at)s
 where tenant_id = %(tenant_id)s
   and id = %(account_id)s
 

@@ -25,6 +25,7 @@ with found as (
   where c.relnamespace = 'public'::regnamespace
     and c.relkind in ('r', 'p')
     and not c.relispartition
+    and (%(with_jobs)s or c.relname <> 'email_sync_jobs')
 ), columns as (
   select f.oid,
     array_agg(a.attname::text order by a.attnum) as names,
