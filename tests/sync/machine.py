@@ -6,9 +6,10 @@ Its rules call one method each; a rule for another side of the story is one more
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
@@ -16,8 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from postroom.blobs import Blobs
 from postroom.errors import PostroomError
-from postroom.model import Account, TenantId
-from postroom.store import accounts, folders
+from postroom.model import Account, MessageId, TenantId
+from postroom.store import accounts, credentials, folders, intents
+from postroom.store.credentials import MasterKey
 from postroom.store.database import Database, TenantTx
 from postroom.sync.account import AccountSync
 from postroom.sync.ingest import Tally
@@ -30,6 +32,7 @@ from tests.support.site import Store
 
 PATIENCE_SECONDS = 0.4
 """How long our client waits for a silent server."""
+MASTER = MasterKey("test", bytes(32))
 FLAGS = ("\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted", "blue", "$Forwarded")
 _COMMANDS = ("FETCH", "FETCH", "FETCH", "EXAMINE", "LIST", "STATUS", "SEARCH", "*")
 _KINDS = "cut cut cut garbage refuse throttle bye twice literal silent vanish arrive reflag renumber remove stall".split()
@@ -134,7 +137,19 @@ class Machine(RuleBasedStateMachine):
     async def _new_account(self) -> Account:
         self.office.db.live_until(None)
         async with self.office.db.tenant(self.tenant_id) as tx:
-            return await accounts.ensure(tx, "me@example.com")
+            account = await accounts.ensure(tx, "me@example.com")
+            credential = await credentials.put_password(tx, account.id, "secret", MASTER)
+            await accounts.connect(
+                tx,
+                account.id,
+                protocol="imap",
+                hostname=self.server.host,
+                port=self.server.port,
+                encryption="none",
+                username=self.server.username,
+                credential_id=credential,
+            )
+            return await accounts.by_email(tx, "me@example.com")
 
     def _run(self, work: Any) -> Any:
         return self.office.runner.run(work)
@@ -226,6 +241,42 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def sync_as_usual(self) -> None:
         self._run(self._sync())
+
+    @rule(at=st.integers(0, 30), add=words, remove=words)
+    def we_mark(self, at: int, add: frozenset[str], remove: frozenset[str]) -> None:
+        no_flags_of_ours = {"\\Deleted"}
+        self._run(
+            self._change(at, partial(self._mark, add - remove - no_flags_of_ours, remove - no_flags_of_ours))
+        )
+
+    @rule(at=st.integers(0, 30), to=st.integers(0, 9), is_move=st.booleans())
+    def we_move_or_copy(self, at: int, to: int, is_move: bool) -> None:
+        self._run(self._change(at, partial(self._move, to, is_move)))
+
+    async def _mark(
+        self, add: frozenset[str], remove: frozenset[str], tx: TenantTx, message_id: MessageId
+    ) -> None:
+        await intents.mark(tx, [message_id], add=add, remove=remove)
+
+    async def _move(self, to: int, is_move: bool, tx: TenantTx, message_id: MessageId) -> None:
+        there = [each for each in await folders.of_account(tx, self.account.id) if each.is_selectable]
+        work = intents.move if is_move else intents.copy
+        await work(tx, [message_id], there[to % len(there)].id)
+
+    async def _change(self, at: int, work: Callable[[TenantTx, MessageId], Awaitable[None]]) -> None:
+        """Something is done to a message of ours, if there is one."""
+        with self.office.store.connect("postgres") as connection:
+            rows = connection.execute(
+                "select id from email_messages where tenant_id = %s and not is_deleted order by received_at, id",
+                [self.tenant_id],
+            ).fetchall()
+        if not rows:
+            return
+        try:
+            async with self.office.db.tenant(self.tenant_id) as tx:
+                await work(tx, MessageId(rows[at % len(rows)][0]))
+        except PostroomError:
+            pass  # it cannot get there, and that is said
 
     async def _sync(
         self, *, accept_empty: bool = False, dies_at: int | None = None, before_commit: bool = False
