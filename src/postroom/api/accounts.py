@@ -16,7 +16,10 @@ from postroom.store import accounts, audit, changes, credentials, folders, jobs,
 from postroom.store.database import TenantTx
 
 router = APIRouter(tags=["accounts"])
-_PORTS = {"tls": 993, "starttls": 143, "none": 143}
+_PORTS = {
+    "imap": {"tls": 993, "starttls": 143, "none": 143},
+    "pop3": {"tls": 995, "starttls": 110, "none": 110},
+}
 _FOLLOWING = ("account_name", "is_sync_enabled", "sync_interval")
 
 
@@ -167,12 +170,15 @@ async def _followed(
 async def _connect(
     tx: TenantTx, caller: Caller, account: Account, body: shapes.NewAccount, hostname: str, password: str
 ) -> dict[str, Any]:
-    port, username = body.port or _PORTS[body.encryption], body.username or account.email_address
+    port, username = (
+        body.port or _PORTS[body.protocol][body.encryption],
+        body.username or account.email_address,
+    )
     credential_id = await credentials.put_password(tx, account.id, password, caller.context.master)
     await accounts.connect(
         tx,
         account.id,
-        protocol="imap",
+        protocol=body.protocol,
         hostname=hostname,
         port=port,
         encryption=body.encryption,

@@ -141,6 +141,11 @@ def install(app: FastAPI) -> None:
         headers = dict(error.headers or {})
         return answer(Problem(error.status_code, code, detail, headers=headers), _id(request))
 
+    async def of_ours(request: Request, _: Exception) -> Response:
+        detail = "Something went wrong here; the log has it by the request id."
+        return answer(Problem(500, "unexpected", detail), _id(request))
+
+    app.add_exception_handler(Exception, of_ours)
     app.add_exception_handler(Problem, ours)
     app.add_exception_handler(errors.PostroomError, of_store)
     app.add_exception_handler(RequestValidationError, of_request)

@@ -73,6 +73,7 @@ class NewAccount(Shape):
     email_address: Annotated[Text, Field(min_length=3, max_length=320, examples=["me@example.com"])]
     account_name: Annotated[Text, Field(max_length=200)] | None = None
     user_id: UUID | None = None
+    protocol: Literal["imap", "pop3"] = "imap"
     hostname: Annotated[Text, Field(min_length=1, max_length=253, examples=["imap.example.com"])] | None = (
         None
     )

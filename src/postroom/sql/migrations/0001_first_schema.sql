@@ -1807,7 +1807,8 @@ grant insert on email_accounts, email_folders, email_credentials, email_outbox, 
 -- It may ask for a sync, and show how far it is.
 grant select, update (due_at, woken_at) on email_sync_jobs to email_service;
 grant update (account_name, protocol, hostname, port, encryption, username, credential_id, ca_pem, is_sync_enabled,
-  sync_interval, push_folders, last_error, is_enabled, modseq, is_deleted, deleted_at, updated_at) on email_accounts to email_service;
+  sync_interval, push_folders, server_keep_days, last_error, is_enabled, modseq, is_deleted, deleted_at, updated_at)
+  on email_accounts to email_service;
 grant update (is_read, is_flagged, is_deleted, deleted_at, updated_at) on email_messages to email_service;
 grant update (flags, keywords, updated_at) on email_placements to email_service;
 grant update (state, not_before, updated_at) on email_outbox to email_service;
