@@ -13,10 +13,12 @@ import pytest
 
 from postroom.errors import BackupDamaged, BackupError
 from postroom.ops.backup import wal
+from postroom.ops.backup.flush import flush
 from postroom.ops.backup.place import place_at
 from postroom.ops.backup.seal import BackupKey, opened, sealed, sealed_at
 from postroom.ops.cluster import Cluster
 from tests.support.backups import EMAIL, Kept, kept_store
+from tests.support.doctoring import findings, run_statements
 from tests.support.machine import mounted_disk
 
 KEY = BackupKey(bytes(range(32)))
@@ -319,7 +321,7 @@ def test_a_segment_that_is_missing_in_the_middle_is_named(kept: Kept) -> None:
     kept.store.cli("backup", "point", "two")
     kept.store.cli("tenant", "create", "three")
     kept.store.cli("backup", "point", "three")
-    _until_archived(kept)
+    flush(kept.store.settings)
     lost = kept.segments()[-2]
     content = (kept.place / "wal" / lost).read_bytes()
     (kept.place / "wal" / lost).unlink()
@@ -331,12 +333,6 @@ def test_a_segment_that_is_missing_in_the_middle_is_named(kept: Kept) -> None:
     finally:
         path = kept.place / "wal" / lost
         path.write_bytes(content)
-
-
-def _until_archived(kept: Kept) -> None:
-    from postroom.ops.backup.flush import flush
-
-    flush(kept.store.settings)
 
 
 def test_one_tenant_comes_back_and_the_others_stay_as_they_are(kept: Kept) -> None:
@@ -365,3 +361,28 @@ def test_one_tenant_comes_back_and_the_others_stay_as_they_are(kept: Kept) -> No
     assert kept_password == [(1,)]
     missing = kept.store.cli("restore", "--tenant", "nobody", "--backup", backup, check=False)
     assert (missing.returncode, "none of this name" in missing.stderr) == (3, True)
+
+
+# The doctor ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_doctor_is_silent_on_backups_in_order_and_names_what_is_not() -> None:
+    with kept_store() as kept:
+        store = kept.store
+        (none,) = findings(store, "backup")
+        assert none.what == "There is no backup yet"
+        backup = kept.take()
+        (unproved,) = findings(store, "backup")
+        assert "No backup was verified" in unproved.what
+        store.cli("backup", "verify", backup)
+        assert findings(store, "backup", "archive", "archive-backlog") == []
+        away = kept.place.rename(kept.folder / "unmounted")
+        run_statements(
+            store, ["select pg_switch_wal()", *["select pg_current_xact_id(), pg_switch_wal()"] * 10]
+        )
+        backlog, unreachable = findings(store, "backup", "archive-backlog")[::-1]
+        assert "cannot be reached" in unreachable.what
+        assert "wait to be archived" in backlog.what
+        away.rename(kept.place)
+        flush(store.settings)
+        assert findings(store, "backup", "archive-backlog") == []
