@@ -21,6 +21,8 @@ PostroomError                      exit code 1
 │   ├── DatabaseUnreachable
 │   ├── ServerUnfit
 │   ├── DatabaseFull
+│   ├── DatabaseBusy                   it took too long, or others held what it needed
+│   ├── Denied                         the login, or the user, may not do it
 │   ├── SchemaTooNew
 │   ├── SchemaChanged
 │   ├── BlobStoreUnreachable
@@ -30,6 +32,8 @@ PostroomError                      exit code 1
 │   ├── BlobDamaged
 │   └── BlobMissing
 ├── ClusterError                   8   the embedded server
+├── BackupError                   18   a backup could not be taken, read or restored
+│   └── BackupDamaged                  it is not what was written
 ├── SendError                      11  a message could not be sent
 │   ├── SendingUnavailable             the server is away, or does not let us in: nothing was sent
 │   └── SendingInDoubt                 the connection ended between the message and the answer
@@ -195,6 +199,14 @@ class DatabaseFull(StoreError):
     """The database has no space left: {reason}. Free some space; what was committed is kept, the next run goes on."""
 
 
+class DatabaseBusy(StoreError):
+    """The database did not get to it: {reason}. Try it again."""
+
+
+class Denied(StoreError):
+    """The database does not allow it: {reason}."""
+
+
 class SchemaTooNew(StoreError):
     """The database has schema version {found}, this program knows {known}. Use a newer Postroom; nothing was changed."""
 
@@ -238,6 +250,19 @@ class ClusterError(PostroomError):
 
     def __init__(self, *, reason: str, mend: str = "") -> None:
         super().__init__(reason=reason, mend=mend)
+
+
+class BackupError(PostroomError):
+    """{reason} {mend}"""
+
+    exit_code = 18
+
+    def __init__(self, *, reason: str, mend: str = "") -> None:
+        super().__init__(reason=reason, mend=mend)
+
+
+class BackupDamaged(BackupError):
+    """{reason} {mend}"""
 
 
 class TenantSuspended(PostroomError):

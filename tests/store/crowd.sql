@@ -191,6 +191,11 @@ select tenant_id, pg_temp.id('trouble', tenant, n), account_id, 'Folder ' || n %
   case when n % 2 = 0 then pg_temp.hash('raw', tenant, n) end, at, at, case when n % 200 <> 0 then at end
 from mail where n % 10 = 0;
 
+insert into email_api_keys (tenant_id, id, name, prefix, secret_hash, account_id, can_read, created_at, updated_at)
+select tenant_id, pg_temp.id('key', tenant, n), 'Key ' || n, 'prk_' || n, pg_temp.hash('key', tenant, n),
+  case when n % 2 = 0 then account_id end, true, at, at
+from mail where n % 500 = 0;
+
 set session_replication_role = origin;
 
 insert into email_moves (tenant_key, kind, begun_at)

@@ -172,6 +172,11 @@ create index idx_email_audit_log_place on email_audit_log (tenant_id, place, id)
 create index idx_email_audit_log_object on email_audit_log (tenant_id, object_type, object_id, at desc, id desc);
 -- ops.audit_between: what was done to anybody between two times. The table only grows at its end, so BRIN.
 create index idx_email_audit_log_at on email_audit_log using brin (at) with (pages_per_range = 32, autosummarize = on);
+-- Foreign key: no account goes while a key is for it.
+create index idx_email_api_keys_account on email_api_keys (tenant_id, account_id) where account_id is not null;
+-- system.api_key_of: whose key it is, before the tenant is known. Two secrets are never the same, and to say so would tell
+-- who makes one that somebody else has it.
+create index idx_email_api_keys_secret on email_api_keys (secret_hash);
 -- Unique: the name of a tenant. Only operators may make one, so the clash tells no tenant anything.
 create unique index idx_email_tenants_name on email_tenants (name);
 

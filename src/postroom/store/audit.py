@@ -62,8 +62,8 @@ async def append(
         "object_id": object_id,
         "before": before,
         "after": after,
-        "user_id": actor.user_id if actor else user_id,
-        "api_key_id": actor.api_key_id if actor else api_key_id,
+        "user_id": (actor and actor.user_id) or user_id or tx.acting_user_id,
+        "api_key_id": (actor and actor.api_key_id) or api_key_id or tx.api_key_id,
     }
     await tx.run(QUERIES.append, id=new_id(), action=action, about=orjson.dumps(about).decode())
 

@@ -21,6 +21,14 @@ async def of_account(tx: TenantTx, account_id: AccountId) -> list[Folder]:
     return [_folder(row) for row in await tx.rows(QUERIES.of_account, account_id=account_id)]
 
 
+async def by_id(tx: TenantTx, folder_id: FolderId) -> Folder:
+    """The folder. Raises NotFound."""
+    rows = await tx.rows(QUERIES.by_id, folder_id=folder_id)
+    if not rows:
+        raise NotFound(what="folder", name=str(folder_id), mend="See them: postroom status.")
+    return _folder(rows[0])
+
+
 async def get(tx: TenantTx, folder_id: FolderId) -> Folder:
     """A folder, living or not. Raises NotFound."""
     rows = await tx.rows(QUERIES.get, folder_id=folder_id)
