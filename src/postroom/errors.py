@@ -32,6 +32,8 @@ PostroomError                      exit code 1
 │   ├── BlobDamaged
 │   └── BlobMissing
 ├── ClusterError                   8   the embedded server
+├── BackupError                   18   a backup could not be taken, read or restored
+│   └── BackupDamaged                  it is not what was written
 ├── SendError                      11  a message could not be sent
 │   ├── SendingUnavailable             the server is away, or does not let us in: nothing was sent
 │   └── SendingInDoubt                 the connection ended between the message and the answer
@@ -248,6 +250,19 @@ class ClusterError(PostroomError):
 
     def __init__(self, *, reason: str, mend: str = "") -> None:
         super().__init__(reason=reason, mend=mend)
+
+
+class BackupError(PostroomError):
+    """{reason} {mend}"""
+
+    exit_code = 18
+
+    def __init__(self, *, reason: str, mend: str = "") -> None:
+        super().__init__(reason=reason, mend=mend)
+
+
+class BackupDamaged(BackupError):
+    """{reason} {mend}"""
 
 
 class TenantSuspended(PostroomError):

@@ -45,6 +45,8 @@ class Settings:
     """File with the key that protects credentials; without it `HOME/master.key`, made at first use."""
     signing_key_file: Path | None = None
     """File with the key that signs reports; without it `HOME/signing.key`, made at first use."""
+    backup_key_file: Path | None = None
+    """File with the key that seals backups; without it `HOME/backup.key`, made when they are switched on."""
     passwords_dir: Path | None = None
     """Folder with a file for each login whose password is given: `email_service`, `email_worker`, …"""
     service_password: str | None = field(default=None, repr=False)

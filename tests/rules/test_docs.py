@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from postroom.settings import Settings
+from tests.support.backups import kept_store
 from tests.support.site import Store, home_of_its_own
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +35,17 @@ COMMANDS = [
         "serve",
         "key create",
     ),
+    *("mark", "move", "copy", "folder create", "pending"),
+    *(
+        "backup",
+        "backup enable",
+        "backup list",
+        "backup verify",
+        "backup prune",
+        "backup point",
+        "backup extract",
+    ),
+    *("backup disable", "restore", "drill"),
     *("message delete", "hold add", "audit list", "tenant suspend", "tenant retention"),
     *("tenant export", "tenant import", "tenant erase", "report verify", "report key"),
 ]
@@ -99,6 +111,29 @@ def test_the_how_to_on_moving_and_erasing_runs_as_it_stands(store: Store, tmp_pa
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("is what key") == 2
     assert "acme" not in store.cli("tenant", "list").stdout
+
+
+def test_the_how_to_on_backups_runs_as_it_stands() -> None:
+    text = (ROOT / "docs/howto/back-up-and-restore.md").read_text()
+    lines = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))
+    with kept_store() as kept:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", lines],
+            cwd=kept.folder,
+            env=os.environ
+            | kept.store.environment
+            | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("It can be restored") == 3
+    assert "Markers" in done.stdout
+    restored = done.stdout.split("holds everything as of")[1]
+    assert "acme" in restored
+    assert "a-mistake" not in restored
+    assert "is refused" in done.stdout
 
 
 def test_the_sql_of_the_documents_runs(store: Store) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from postroom.blobs.codec import Content
+from postroom.blobs.kept import copied_until, least_age_seconds
 from postroom.blobs.local import LocalShelf
 from postroom.blobs.objects import ObjectBlobs, Shelf, object_path
 from postroom.blobs.postgres import PostgresBlobs
@@ -34,6 +35,7 @@ class Blobs:
 
     def __init__(self, settings: Settings, *, clock: Callable[[], int] = _now) -> None:
         self._clock = clock
+        self._copied_ms = copied_until(settings.home)
         self._endpoint = settings.s3_endpoint
         self._postgres = PostgresBlobs(clock=clock)
         self._elsewhere: dict[str, ObjectBlobs] = {}
@@ -120,11 +122,18 @@ class Blobs:
             raise BlobDamaged(sha256=sha256.hex(), where="of a raw message")
 
     async def sweep(self, tx: Transaction, *, older_than_seconds: int = GRACE_SECONDS) -> int:
-        """Remove the tenant's objects that no row names; how many there were."""
+        """Remove the tenant's objects that no row names, and that a backup holds where there are backups; how many."""
+        if self._copied_ms is not None:
+            older_than_seconds = max(older_than_seconds, least_age_seconds(self._copied_ms))
         return await self._home.sweep(tx, older_than_seconds=older_than_seconds)
 
     async def discard(self, tx: Transaction, blobs: Sequence[StoredBlob]) -> None:
-        """Remove the objects of blobs whose rows are gone since an earlier transaction. In the database there is none."""
+        """Remove the objects of blobs whose rows are gone since an earlier transaction. In the database there is none.
+
+        Where there are backups this is left to `sweep`, which knows how old an object is.
+        """
+        if self._copied_ms is not None:
+            return
         for store in {self._store_of(tx, blob) for blob in blobs if blob.storage_path is not None}:
             if isinstance(store, ObjectBlobs):
                 mine = [each for each in blobs if each.storage_path and self._store_of(tx, each) is store]

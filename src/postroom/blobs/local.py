@@ -39,6 +39,19 @@ class LocalShelf:
                 unfinished.unlink()
             raise
 
+    def write_new(self, path: str, content: bytes) -> None:
+        target = self._folder / path
+        unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+        try:
+            self._write_durably(unfinished, iter([content]))
+            with self._translated(exists_is_an_answer=True):
+                os.link(unfinished, target)  # unlike a rename it never takes the place of what is there
+        finally:
+            with suppress(OSError):
+                unfinished.unlink()
+        with self._translated():
+            _sync_folder(target.parent)
+
     def read(self, path: str) -> Iterator[bytes]:
         with self._translated(missing_is_an_answer=True), (self._folder / path).open("rb") as file:
             while chunk := file.read(_READ_BYTES):
@@ -93,11 +106,15 @@ class LocalShelf:
                 os.fsync(descriptor)
 
     @contextmanager
-    def _translated(self, *, missing_is_an_answer: bool = False) -> Iterator[None]:
+    def _translated(
+        self, *, missing_is_an_answer: bool = False, exists_is_an_answer: bool = False
+    ) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            if missing_is_an_answer and error.errno == errno.ENOENT:
+            if (missing_is_an_answer and error.errno == errno.ENOENT) or (
+                exists_is_an_answer and error.errno == errno.EEXIST
+            ):
                 raise
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise BlobStoreFull(where=self.root) from error

@@ -32,6 +32,10 @@ class Shelf(Protocol):
         """Put the object there, whole or not at all. It is durable when this returns."""
         ...
 
+    def write_new(self, path: str, content: bytes) -> None:
+        """The same for an object that must not be there yet: FileExistsError when it is, and it stays as it was."""
+        ...
+
     def read(self, path: str) -> Iterator[bytes]:
         """The bytes of an object; FileNotFoundError when there is none."""
         ...

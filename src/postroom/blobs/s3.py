@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Literal
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import S3Store
 
 from postroom.errors import BlobStoreUnreachable
@@ -53,6 +53,13 @@ class S3Shelf:
                 return
             # An error in `chunks` ends the upload, and no object appears.
             obstore.put(self._store, path, chain(begun, chunks), chunk_size=_PART_BYTES, max_concurrency=2)
+
+    def write_new(self, path: str, content: bytes) -> None:
+        with self._translated():
+            try:
+                obstore.put(self._store, path, content, mode="create", use_multipart=False)
+            except AlreadyExistsError as error:
+                raise FileExistsError(path) from error
 
     def read(self, path: str) -> Iterator[bytes]:
         with self._translated(missing_is_an_answer=True):

@@ -143,7 +143,10 @@ async def tenant_id(name: str) -> Any:
 
 @contextmanager
 def progress(title: str, *, unit: str) -> Iterator[Any]:
-    """A bar with rate and time left on standard error; silent when nobody looks. Call it with (done, total)."""
+    """A bar with rate and time left on standard error; silent when nobody looks. Call it with (done, total).
+
+    The unit `steps` is for work of several kinds, each named by the text: a bar alone, and the time that passed.
+    """
     if not sys.stderr.isatty():
         yield lambda done, total, _text=None: None
         return
@@ -154,16 +157,19 @@ def progress(title: str, *, unit: str) -> Iterator[Any]:
         MofNCompleteColumn,
         Progress,
         TextColumn,
+        TimeElapsedColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
 
     counted = [DownloadColumn(), TransferSpeedColumn()] if unit == "bytes" else [MofNCompleteColumn()]
     columns = [TextColumn("{task.description}"), BarColumn(), *counted, TimeRemainingColumn()]
+    if unit == "steps":
+        columns = [TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn()]
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=None)
 
         def show(done: int, total: int, text: str | None = None) -> None:
-            bar.update(task, completed=done, total=total, description=text or title)
+            bar.update(task, completed=done, total=total or None, description=text or title)
 
         yield show

@@ -50,6 +50,13 @@ def find_binaries(chosen: Path | None, *, major: int | None = None) -> Binaries:
     raise _none_found(chosen)
 
 
+def find_all(chosen: Path | None) -> Iterator[Binaries]:
+    """Every installation there is, a chosen one first: for programs that talk to any server."""
+    if chosen:
+        yield from _usable(chosen)
+    yield from _usable(None)
+
+
 def find_psql(chosen: Path | None, *, major: int | None = None) -> Path:
     """A psql of the same installation or, where it has none, of another: any version can connect."""
     for found in (find_binaries(chosen, major=major), *_usable(None)):

@@ -55,7 +55,10 @@ def configuration(binaries: Binaries, *, port: int, sockets: Path) -> str:
 TUNED = "tuned.conf"
 """What `postroom tune` has chosen for the machine."""
 
-_MORE = f"include_if_exists = '{TUNED}'\ninclude_if_exists = 'extra.conf'\n"
+BACKUP = "backup.conf"
+"""What `postroom backup enable` has written: where the log is archived."""
+
+_MORE = "".join(f"include_if_exists = '{name}'\n" for name in (TUNED, BACKUP, "extra.conf"))
 
 
 def _quoted(value: str) -> str:

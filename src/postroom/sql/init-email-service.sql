@@ -400,6 +400,23 @@ create table email_messages (
   foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256)
 ) with (fillfactor = 90, toast_tuple_target = 512);
 
+-- No query filters by these: ANALYZE need not unpack them.
+alter table email_messages
+  alter column message_id_header set statistics 0,
+  alter column in_reply_to set statistics 0,
+  alter column reference_ids set statistics 0,
+  alter column "to" set statistics 0,
+  alter column cc set statistics 0,
+  alter column bcc set statistics 0,
+  alter column reply_to set statistics 0,
+  alter column subject set statistics 0,
+  alter column text_body set statistics 0,
+  alter column html_body set statistics 0,
+  alter column preview set statistics 0,
+  alter column raw_recipe set statistics 0,
+  alter column date_header set statistics 0,
+  alter column defects set statistics 0;
+
 -- Placements: the message lies in this folder under this UID. A UID means nothing without its UIDVALIDITY (RFC 9051 2.3.1.1).
 
 create table email_placements (
@@ -488,6 +505,9 @@ create table email_search_entries (
   primary key (tenant_id, message_id),
   foreign key (tenant_id, message_id) references email_messages (tenant_id, id) on delete cascade
 ) with (toast_tuple_target = 1024);
+
+-- ANALYZE would unpack 30,000 vectors to learn what the search below never asks the planner: 0.1 s without, 2.8 with.
+alter table email_search_entries alter column words set statistics 0;
 
 -- Thread links: which family of messages an id of RFC 5322 3.6.4 belongs to. --------------------------------------------
 
@@ -1609,6 +1629,9 @@ declare
   v_user constant uuid := nullif(current_setting('app.current_user_id', true), '')::uuid;
   v_ids uuid[];
   v_ats bigint[];
+  v_ranks real[];
+  v_source text;
+  v_found bigint;
 begin
   if p_tenant_id is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
     raise exception 'search is for the tenant that is set' using errcode = 'insufficient_privilege';
@@ -1649,13 +1672,38 @@ begin
   v_among := public.email_search_among(v_must);
 
   if p_ranked_by is not null then
+    v_source := 'public.email_search_entries';
+    if v_among is not null then
+      -- What every fifth message has is ranked among the newest of all; what is rarer, among those the index gives.
+      execute format(
+        'select count(*) from (select words from public.email_search_entries s where %s'
+        || ' order by s.received_at desc, s.message_id desc limit %s) s where s.words @@ %L::tsquery',
+        v_scope, v_window, v_among) into v_found;
+      if v_found * 5 >= v_window then
+        v_source := format(
+          '(select * from public.email_search_entries s where %s'
+          || ' order by s.received_at desc, s.message_id desc limit %s)', v_scope, v_window * 1500 / v_found);
+        execute format(
+          'select array_agg(r.message_id), array_agg(r.received_at), array_agg(ts_rank(r.words, %L::tsquery)::real)'
+          || ' from (select s.message_id, s.received_at, s.words from %s s%s where %s'
+          || '        order by s.received_at desc, s.message_id desc limit 1000) r',
+          p_ranked_by, v_source, v_joined, v_condition) into v_ids, v_ats, v_ranks;
+        if cardinality(v_ids) = 1000 then
+          return query select found.i, found.a, found.r from unnest(v_ids, v_ats, v_ranks) as found (i, a, r)
+            order by found.r desc, found.a desc, found.i desc limit p_limit;
+          return;
+        end if;
+      end if;
+      v_source := format(
+        '(select * from public.email_search_hits(%L, %L, '''') order by received_at desc, message_id desc offset 0)',
+        v_scope, v_among);
+    end if;
     return query execute format(
       'select r.message_id, r.received_at, ts_rank(r.words, %L::tsquery)::real as rank'
-      || ' from (select s.message_id, s.received_at, s.words from public.email_search_entries s%s'
-      || '        where %s and (%s)'
+      || ' from (select s.message_id, s.received_at, s.words from %s s%s where %s and (%s)'
       || '        order by s.received_at desc, s.message_id desc limit 1000) r'
       || ' order by 3 desc, 2 desc, 1 desc limit %s',
-      p_ranked_by, v_joined, v_scope, v_condition, p_limit);
+      p_ranked_by, v_source, v_joined, v_scope, v_condition, p_limit);
     return;
   end if;
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
+from postroom.errors import BackupError
+from postroom.ops.backup import arrangement, manifest
 from postroom.ops.doctor.finding import Check, Finding, Severity
 from postroom.ops.doctor.patient import QUERIES, Patient, literal, psql
 
 _BEHIND_BYTES = 128 * 1024 * 1024
 _BEHIND_SECONDS = 300
+_MANY_FILES = 8
+_BACKUP_EVERY = timedelta(days=8)
+_VERIFY_EVERY = timedelta(days=31)
 
 
 def archive(patient: Patient) -> Iterator[Finding]:
@@ -25,6 +31,58 @@ def archive(patient: Patient) -> Iterator[Finding]:
             why="There is no way back to a time after the last file that was archived; and the log is kept until the "
             "disk is full, where the server stops.",
             mend=f"{mend}  # the log says why; the command must succeed",
+        )
+
+
+def archive_backlog(patient: Patient) -> Iterator[Finding]:
+    if patient.value("archive_mode") == "off":
+        return
+    (row,) = patient.rows(QUERIES.archive_backlog)
+    if row["files"] > _MANY_FILES:
+        yield Finding(
+            severity=Severity.WARNING,
+            what=f"{row['files']:,} files of the log wait to be archived",
+            why="What is in them is lost with this machine; and the log is kept until the disk is full.",
+            mend=f"{psql('show archive_command')}; {patient.log()}  # the command is too slow, or it fails",
+        )
+
+
+def backups(patient: Patient) -> Iterator[Finding]:
+    try:
+        plan = arrangement.read(patient.settings.home / arrangement.FILE)
+    except FileNotFoundError:
+        return
+    try:
+        place = plan.place()
+        place.require_marker()
+        found = manifest.read_all(place)
+    except BackupError as error:
+        yield Finding(
+            severity=Severity.FAULT,
+            what=f"The backups cannot be reached: {str(error.fields['reason']).rstrip('.')}",
+            why="Nothing is backed up, and there may be no way back.",
+            mend=f"postroom backup list  # {error.fields['mend']}",
+        )
+        return
+    limit = patient.now() - _BACKUP_EVERY
+    if not found or found[-1].finished < limit:
+        yield Finding(
+            severity=Severity.WARNING,
+            what=f"The last backup is of {found[-1].finished:%Y-%m-%d %H:%M}"
+            if found
+            else "There is no backup yet",
+            why="A restore replays all of the log since then, which takes long, and every file of it must be whole.",
+            mend="postroom backup",
+        )
+    elif not any(
+        each.verified_at and datetime.fromisoformat(each.verified_at) > patient.now() - _VERIFY_EVERY
+        for each in found
+    ):
+        yield Finding(
+            severity=Severity.NOTE,
+            what="No backup was verified for a month",
+            why="Whether it can be restored is a hope until it was.",
+            mend="postroom backup verify",
         )
 
 
@@ -62,4 +120,10 @@ def slots(patient: Patient) -> Iterator[Finding]:
         )
 
 
-CHECKS = (Check("archive", archive), Check("standby", standbys), Check("slot", slots))
+CHECKS = (
+    Check("archive", archive),
+    Check("archive-backlog", archive_backlog),
+    Check("backup", backups),
+    Check("standby", standbys),
+    Check("slot", slots),
+)

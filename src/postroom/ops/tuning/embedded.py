@@ -19,7 +19,7 @@ from postroom.ops.tuning.compare import Change
 from postroom.ops.tuning.profiles import Profile
 from postroom.settings import Settings
 
-_FILES = ("postgresql.conf", "postroom.conf", "extra.conf", "postgresql.auto.conf")
+_FILES = ("postgresql.conf", "postroom.conf", "backup.conf", "extra.conf", "postgresql.auto.conf")
 
 
 def tuned_file(settings: Settings) -> Path:

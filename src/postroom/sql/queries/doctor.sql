@@ -395,6 +395,12 @@ select state, failed, last_failed_wal, last_failed_time
 from pg_archiving_status
 where state in ('failing', 'no command')
 
+-- name: archive_backlog
+-- Files of the log that wait for the archive command.
+select count(*) as files
+from pg_ls_archive_statusdir()
+where name like '%%.ready'
+
 -- name: late_standbys
 select standby, behind_bytes, extract(epoch from behind)::bigint as behind_seconds
 from pg_replication_lag
