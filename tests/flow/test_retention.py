@@ -246,7 +246,7 @@ def synced(store: Store, dovecot: Dovecot) -> str:
 
 def test_what_a_server_still_has_does_not_come_back(store: Store, dovecot: Dovecot, synced: str) -> None:
     gone = _ids(store, synced)[:4]
-    store.cli("message", "delete", "-t", synced, *gone)
+    store.cli("message", "delete", "-t", synced, "--here-only", *gone)
     with dovecot.imap("alice") as imap:
         imap.select("INBOX")
         imap.store("1:20", "+FLAGS", "(\\Flagged)")

@@ -42,7 +42,17 @@ def test_the_store_follows_the_server(store: Store, dovecot: Dovecot) -> None:
     tenant = _account(store, dovecot, "alice")
     assert _sync(store, dovecot, tenant)["stored"] == 60
     assert _sync(store, dovecot, tenant) | {"seconds": 0} == dict.fromkeys(
-        ("stored", "already_there", "quarantined", "vanished", "reflagged", "seconds"), 0
+        (
+            "stored",
+            "already_there",
+            "quarantined",
+            "vanished",
+            "reflagged",
+            "pushed",
+            "refused",
+            "seconds",
+        ),
+        0,
     )
     with dovecot.imap("alice") as imap:
         imap.select("INBOX")
