@@ -91,6 +91,7 @@ def test_folders_are_made_renamed_and_deleted(store: Store, dovecot: Dovecot, te
     assert store.cli("folder", "create", *account, "Work/2026", check=False).returncode == 2
     store.cli("move", "-t", tenant, "--search", "Letter", "--to", "Work/2026")
     assert store.json("folder", "rename", *account, "Work/2026", "Jobs")["name"] == "Jobs"
+    assert store.json("verify", *account)["is_equal"]
     rows = {each["name"]: each for each in store.json("folder", "list", *account)["items"]}
     assert (rows["Jobs"]["total"], rows["Jobs"]["is_pending"], rows["INBOX"]["total"]) == (6, True, 0)
     _sync(store, tenant)
@@ -101,7 +102,11 @@ def test_folders_are_made_renamed_and_deleted(store: Store, dovecot: Dovecot, te
         done
         == "Folder Jobs is deleted, 6 messages went to Trash; the next sync tells the server (7 pending)\n"
     )
+    assert store.json("verify", *account)["is_equal"]
     _sync(store, tenant)
+    row = next(each for each in store.json("status")["accounts"] if each["tenant"] == tenant)
+    assert (row["state"], row["changes_pending"]) == ("ok", 0)
+    assert store.json("verify", *account)["is_equal"]
     assert "Jobs" not in store.cli("folder", "list", *account).stdout
     with dovecot.imap("alice") as imap:
         assert imap.select("Trash")[1] == [b"6"]

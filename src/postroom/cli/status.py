@@ -174,7 +174,11 @@ def _of_ledger(ledger: Sequence[Ledger], tenant: str, account: Account) -> str |
             f"{where} is not what the server listed: postroom verify -t {tenant} -a {account.email_address}"
         )
     told_until = time.time() * 1000 - _TOLD_FOR_MS
-    gone = [each for each in ledger if each.deleted_at is not None and each.deleted_at > told_until]
+    gone = [
+        each
+        for each in ledger
+        if each.is_followed and each.deleted_at is not None and each.deleted_at > told_until
+    ]
     if gone:
         return "; ".join(
             f"folder {each.name} gone from the server since {_at(each.deleted_at)}, {each.gone:,} messages"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from postroom.model import AccountId, FolderId, MessageId
+from postroom.model import AccountId, FolderId, FolderState, MessageId
 from postroom.sql import queries
 from postroom.store import audit, changes, folders, intent_rows, placements, removal
 from postroom.store.database import TenantTx
@@ -138,6 +138,8 @@ async def folder_deleted(tx: TenantTx, intent: Intent) -> None:
     await changes.append(tx, intent.account_id, modseq, "updated", "message", alive)
     await changes.append(tx, intent.account_id, modseq, "deleted", "message", gone)
     await folders.let_go(tx, intent.folder_id)
+    # Nobody has to be told that it is gone: it was wanted.
+    await folders.set_state(tx, intent.folder_id, FolderState(uidvalidity=None), sync_token="")
     await intent_rows.remove(tx, [intent])
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from postroom.blobs import Blobs
 from postroom.model import Account, Folder, FolderState, SourceFolder, TenantId
 from postroom.settings import Settings
-from postroom.store import accounts, folders, intent_rows, placements
+from postroom.store import accounts, folders, placements
 from postroom.store.database import Database
 from postroom.sync.aside import aside
 from postroom.sync.folder import FolderSync, Report, has_mail
 from postroom.sync.heartbeat import heartbeat
 from postroom.sync.ingest import Tally
-from postroom.sync.listing import Listing
+from postroom.sync.listing import Listing, as_wanted
 from postroom.sync.write_back import write_back
 from postroom.wire.imap import ImapSource
 
@@ -101,7 +100,9 @@ class AccountSync:
         self, tally: Tally, *, accept_empty: bool
     ) -> list[tuple[SourceFolder, Folder, FolderState | None]]:
         """The folders of the server with ours, and their numbers where one question gives them all."""
-        listed = await self._as_wanted(list(await aside(self._source.folders)))
+        found = await aside(self._source.folders)
+        async with self._db.tenant(self._tenant_id) as tx:
+            listed = await as_wanted(tx, self._account, found)
         numbers = await aside(self._source.states)
         listing = Listing(self._db, self._tenant_id, self._account, self._source)
         followed = await listing.follow(listed, numbers, accept_empty=accept_empty)
@@ -112,18 +113,6 @@ class AccountSync:
         async with self._db.tenant(self._tenant_id) as tx:
             ours = await folders.ensure(tx, self._account.id, listed)
         return [(each, ours[each.name], numbers.get(each.wire_name)) for each in listed if each.is_selectable]
-
-    async def _as_wanted(self, listed: list[SourceFolder]) -> list[SourceFolder]:
-        """The list as it will be when the server has been told of folders that were renamed and deleted here."""
-        async with self._db.tenant(self._tenant_id) as tx:
-            waiting = await intent_rows.folders_waiting(tx, self._account.id)
-            ours = {each.wire_name: each for each in await folders.of_account(tx, self._account.id)}
-        if not waiting:
-            return listed
-        kept = [each for each in listed if not waiting.get(each.wire_name, False)]
-        return [
-            replace(each, name=ours[each.wire_name].name) if each.wire_name in ours else each for each in kept
-        ]
 
     async def _agrees(self, folder: Folder, numbers: FolderState) -> bool:
         """Whether the server's numbers are those of the last agreement: nothing to do, nothing to load."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from postroom.errors import SourceError
 from postroom.model import Account, Folder, FolderState, SourceFolder, TenantId
-from postroom.store import changes, folders, placements, quarantine
-from postroom.store.database import Database
+from postroom.store import changes, folders, intent_rows, placements, quarantine
+from postroom.store.database import Database, TenantTx
 from postroom.sync.aside import aside
 from postroom.sync.recognise import recognise
 from postroom.wire.imap import ImapSource
@@ -164,6 +164,19 @@ class Listing:
                 [folder.id],
             )
         return len(touched)
+
+
+async def as_wanted(tx: TenantTx, account: Account, listed: Sequence[SourceFolder]) -> list[SourceFolder]:
+    """The list as it will be when the server has been told of folders that were renamed and deleted here."""
+    waiting = await intent_rows.folders_waiting(tx, account.id)
+    if not waiting:
+        return list(listed)
+    ours = {each.wire_name: each for each in await folders.of_account(tx, account.id)}
+    return [
+        replace(each, name=ours[each.wire_name].name) if each.wire_name in ours else each
+        for each in listed
+        if not waiting.get(each.wire_name, False)
+    ]
 
 
 def _leaf(name: str) -> str:

@@ -27,6 +27,7 @@ from postroom.store.inventory import Item
 from postroom.sync.aside import aside
 from postroom.sync.compare import Difference, compare
 from postroom.sync.importer import OUR_NUMBERING
+from postroom.sync.listing import as_wanted
 from postroom.wire.imap import ImapSource
 
 Report = Callable[[str, int, int], None]
@@ -88,13 +89,17 @@ class Verifier:
             for name in sorted({*listed, *ours}, key=lambda name: (name != "INBOX", name))
             if _holds_mail(listed.get(name), ours.get(name))
         ]
-        gone = [each for each in ledger if each.is_deleted]
+        gone = [each for each in ledger if each.is_deleted and (each.is_followed or each.gone)]
         return done + [
             Verified(name=each.name, ledger=each, listed=None, folder=None, server=None) for each in gone
         ]
 
     async def _listed(self) -> Sequence[SourceFolder]:
-        return [] if self._source is None else await aside(self._source.folders)
+        if self._source is None:
+            return []
+        listed = await aside(self._source.folders)
+        async with self._db.tenant(self._tenant_id) as tx:
+            return await as_wanted(tx, self._account, listed)
 
     async def _folder(
         self, name: str, listed: SourceFolder | None, folder: Folder | None, ledger: Ledger | None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ _PASSING = (b"UNAVAILABLE", b"INUSE", b"SERVERBUG", b"LIMIT", b"EXPIRED")
 DELETED = "\\Deleted"
 _MOST_PAIRS = 100_000
 T = TypeVar("T")
+_TIMING = re.compile(r" \([\d.]+ \+ [\d. +]+ secs\)$")
+"""What Dovecot says behind every reason: how long it took."""
 
 
 class Refused(Exception):
@@ -247,7 +250,8 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except CommandRefused as refusal:
-        raise Refused(refusal.text, is_passing=refusal.code.upper().startswith(_PASSING)) from refusal
+        reason = _TIMING.sub("", refusal.text)
+        raise Refused(reason, is_passing=refusal.code.upper().startswith(_PASSING)) from refusal
 
 
 def _copyuid(code: bytes) -> tuple[int, dict[int, int]] | None:
