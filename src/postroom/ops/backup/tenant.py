@@ -87,4 +87,5 @@ def _bring_objects(source: Source, last: Manifest, server: Recovered, tenant_id:
         found = [row for row in rows(connection, QUERIES.objects_by_tenant) if row["tenant_id"] == tenant_id]
     shelf = Blobs(source.settings).shelf_at("local", str(folder))
     paths = [object_path(tenant_id, bytes(row["sha256"]), row["codec"]) for row in found]
-    objects.bring_back(source.place, source.key, paths, shelf)
+    missing = objects.bring_back(source.place, source.key, paths, shelf)
+    objects.from_the_store(objects.living_shelf(source.settings, last), missing, shelf)

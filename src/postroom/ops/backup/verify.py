@@ -117,7 +117,7 @@ async def examine(
         faults += missing
         if last.blobs:
             move_rows(connection, last, server.data.parent / "blobs")
-    faults += await _read_sample(source, last, server, sample, report)
+    faults += await _read_sample(source, last, server, sample, report, exact=exact)
     return Verdict(
         backup=last.id,
         tables=len(counts),
@@ -158,9 +158,13 @@ def move_rows(connection: psycopg.Connection[Row], last: Manifest, folder: Path)
 
 
 async def _read_sample(
-    source: Source, last: Manifest, server: Recovered, sample: Sequence[Row], report: Report
+    source: Source, last: Manifest, server: Recovered, sample: Sequence[Row], report: Report, *, exact: bool
 ) -> list[str]:
-    """Put messages together from what was restored, with the objects taken out of the backups."""
+    """Put messages together from what was restored, with the objects taken out of the backups.
+
+    Objects that came after the backup are taken from the living store; where that lost them, it is not the backup's fault.
+    """
+    living = objects.living_shelf(source.settings, last) if last.blobs and not exact else None
     folder = server.data.parent / "blobs"
     place = f"local:{folder}" if last.blobs else "postgres"
     blobs = Blobs(replace(source.settings, home=server.data.parent, blob_store=place))
@@ -174,7 +178,9 @@ async def _read_sample(
             try:
                 async with db.tenant(TenantId(row["tenant_id"]), in_any_state=True) as tx:
                     if shelf:
-                        await _fetch_objects(source, tx, wanted, shelf)
+                        missing = await _fetch_objects(source, tx, wanted, shelf)
+                        if living and objects.from_the_store(living, missing, shelf):
+                            continue
                     async for _ in blobs.message(tx, bytes(row["content_hash"]), wanted[0], recipe):
                         pass
             except (BlobDamaged, BlobMissing) as error:
@@ -184,11 +190,12 @@ async def _read_sample(
     return faults
 
 
-async def _fetch_objects(source: Source, tx: TenantTx, wanted: list[bytes], shelf: Shelf) -> None:
+async def _fetch_objects(source: Source, tx: TenantTx, wanted: list[bytes], shelf: Shelf) -> list[str]:
+    """The paths of those that the backups do not hold."""
     known = await find(tx, wanted)
     paths = [
         object_path(tx.tenant_id, each.sha256, each.codec)
         for each in known.values()
         if each.storage_path is not None
     ]
-    objects.bring_back(source.place, source.key, paths, shelf)
+    return objects.bring_back(source.place, source.key, paths, shelf)
