@@ -50,7 +50,7 @@ class Restored:
     """Objects that rows name and that neither the backups nor the store itself hold."""
 
 
-async def restore(source: Source, target: Target, folder: Path, report: Report) -> Restored:
+def restore(source: Source, target: Target, folder: Path, report: Report) -> Restored:
     """Make a store in a folder that is empty or not there. Raises UsageError, NotFound, BackupError; then it is as before."""
     _refuse(folder, target)
     chain = chain_for(manifests.read_all(source.place), target)
@@ -62,7 +62,7 @@ async def restore(source: Source, target: Target, folder: Path, report: Report) 
     try:
         with recovered(source, chain, target, report, folder=folder, user=user, durable=True) as server:
             exact = target.backup_id is not None
-            verdict = await examine(source, last, server, report, exact=exact)
+            verdict = examine(source, last, server, report, exact=exact)
             if verdict.faults:
                 raise BackupError(
                     reason=f"What was restored from {last.id} is not whole: {'; '.join(verdict.faults[:3])}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -58,7 +59,7 @@ def source_of(settings: Settings, *, plan: arrangement.Arrangement | None = None
     return Source(settings, place, plan.archive(), plan.key())
 
 
-async def verify(
+def verify(
     settings: Settings, backup_id: str | None, report: Report, *, parent: Path | None = None
 ) -> Verdict:
     """Restore a backup (without a name: the newest) into a scratch server and look at it. Raises BackupError."""
@@ -72,7 +73,7 @@ async def verify(
     for each in chain:
         manifest.prove(source.place, source.key, each)
     with scratch(source, chain, target, report, parent=parent or settings.home) as server:
-        verdict = await examine(source, chain[-1], server, report, exact=True)
+        verdict = examine(source, chain[-1], server, report, exact=True)
     if not verdict.faults:
         manifest.mark_verified(source.place, chain[-1], datetime.now(UTC))
     return verdict
@@ -101,9 +102,7 @@ def verify_dump(settings: Settings, backup_id: str, *, parent: Path | None = Non
     )
 
 
-async def examine(
-    source: Source, last: Manifest, server: Recovered, report: Report, *, exact: bool
-) -> Verdict:
+def examine(source: Source, last: Manifest, server: Recovered, report: Report, *, exact: bool) -> Verdict:
     """Look at a restored server: rows, guards, bytes. `exact` where it stands at the very end of its backup."""
     faults: list[str] = []
     with connected(server.url()) as connection:
@@ -117,7 +116,7 @@ async def examine(
         faults += missing
         if last.blobs:
             move_rows(connection, last, server.data.parent / "blobs")
-    faults += await _read_sample(source, last, server, sample, report, exact=exact)
+    faults += asyncio.run(_read_sample(source, last, server, sample, report, exact=exact))
     return Verdict(
         backup=last.id,
         tables=len(counts),
