@@ -21,6 +21,8 @@ PostroomError                      exit code 1
 │   ├── DatabaseUnreachable
 │   ├── ServerUnfit
 │   ├── DatabaseFull
+│   ├── DatabaseBusy                   it took too long, or others held what it needed
+│   ├── Denied                         the login, or the user, may not do it
 │   ├── SchemaTooNew
 │   ├── SchemaChanged
 │   ├── BlobStoreUnreachable
@@ -195,6 +197,14 @@ class ServerUnfit(StoreError):
 
 class DatabaseFull(StoreError):
     """The database has no space left: {reason}. Free some space; what was committed is kept, the next run goes on."""
+
+
+class DatabaseBusy(StoreError):
+    """The database did not get to it: {reason}. Try it again."""
+
+
+class Denied(StoreError):
+    """The database does not allow it: {reason}."""
 
 
 class SchemaTooNew(StoreError):

@@ -19,6 +19,7 @@ AttachmentId = NewType("AttachmentId", UUID)
 CredentialId = NewType("CredentialId", UUID)
 OutboxId = NewType("OutboxId", UUID)
 DraftId = NewType("DraftId", UUID)
+IntentId = NewType("IntentId", UUID)
 
 FolderType = Literal["inbox", "sent", "drafts", "trash", "spam", "archive", "custom"]
 Encryption = Literal["none", "tls", "starttls"]
@@ -26,6 +27,7 @@ Protocol_ = Literal["imap", "pop3"]
 StorageType = Literal["blob", "local", "s3"]
 SentCopy = Literal["append", "server", "none"]
 """Who puts a copy of what was sent into the Sent folder: we, the server by itself, or nobody."""
+IntentKind = Literal["move", "copy", "expunge", "mark", "create_folder", "rename_folder", "delete_folder"]
 TransferEncoding = Literal["identity", "base64", "quoted-printable", "uuencode"]
 
 T = TypeVar("T")
@@ -214,6 +216,7 @@ class Folder:
     highestmodseq: int | None
     wire_name: str = ""
     mailbox_id: str | None = None
+    is_deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,24 @@ class Settings:
     """A larger message is fetched in parts."""
     batch_messages: int = 300
     batch_bytes: int = 6 * 1024 * 1024
+    service_host: str = "127.0.0.1"
+    """Where the service listens. Also read from `SERVICE_HOST`."""
+    service_port: int = 8420
+    """Also read from `SERVICE_PORT`."""
+    service_connections: int = 10
+    """The most connections to the database that one process of the service holds."""
+    service_body_bytes: int = 32 * 1024 * 1024
+    """A larger request is refused before it is read."""
+    service_rate: str = "600/minute"
+    """Requests that one key may make."""
+    service_tenant_rate: str = "3000/minute"
+    """Requests that all keys of a tenant may make together."""
+    service_origins: str = ""
+    """Origins whose pages may call the service (CORS), separated by commas."""
+    redis_url: str | None = field(default=None, repr=False)
+    """Where several processes of the service count their requests together. Also read from `REDIS_URL`."""
+    run_mode: str = "production"
+    """`production` or `development`; also read from `FLASK_ENV`."""
     imap_poll_interval: int = 300
     """Seconds between two looks at an account that has no `sync_interval` of its own; also read from
     `IMAP_POLL_INTERVAL`."""
@@ -106,6 +124,10 @@ def load(environment: Mapping[str, str] | None = None, *, home: Path | None = No
         }
     for name, also in (
         ("LOG_LEVEL", "LOG_LEVEL"),
+        ("RUN_MODE", "FLASK_ENV"),
+        ("SERVICE_HOST", "SERVICE_HOST"),
+        ("SERVICE_PORT", "SERVICE_PORT"),
+        ("REDIS_URL", "REDIS_URL"),
         ("SERVICE_PASSWORD", "POSTGRES_PASSWORD"),
         ("SMTP_TIMEOUT_SECONDS", "SMTP_TIMEOUT"),
         ("IMAP_POLL_INTERVAL", "IMAP_POLL_INTERVAL"),

@@ -2,11 +2,20 @@
 
 from tests.blobs.conftest import s3_server
 from tests.flow.moving import elsewhere, places
-from tests.support.dovecot import dovecot, dovecot_server, poor_dovecot, poor_dovecot_server
+from tests.support.dovecot import (
+    condstore_dovecot,
+    condstore_dovecot_server,
+    dovecot,
+    dovecot_server,
+    poor_dovecot,
+    poor_dovecot_server,
+)
 from tests.support.site import store
 from tests.support.smtp import smtp
 
 __all__ = [
+    "condstore_dovecot",
+    "condstore_dovecot_server",
     "dovecot",
     "dovecot_server",
     "elsewhere",

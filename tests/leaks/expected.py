@@ -39,12 +39,13 @@ def called(login: str) -> str:
 MEMBERSHIPS = {("email_monitor", "pg_monitor"), ("email_tenant_login", "email_tenant_login")}
 """Which login may become, or has the rights of, which role."""
 
-NOT_OF_A_TENANT = {"email_schema_migrations", "email_moves", "email_workers"}
+NOT_OF_A_TENANT = {"email_schema_migrations", "email_moves", "email_workers", "email_admin_keys"}
 """Tables without tenant_id: what stands in them is the same for everybody, or for operators alone, or of the machines."""
 
 KEYS_WITHOUT_A_TENANT = {
     "email_schema_migrations_pkey",
     "email_moves_pkey",
+    "email_admin_keys_pkey",
     "email_workers_pkey",
     "idx_email_tenants_name",
 }
@@ -63,6 +64,7 @@ OF_ACCOUNTS = {
 
 POLICIES_FOR_ALL_TENANTS = {
     ("email_tenants", "email_owner"),  # its functions find a tenant by name
+    ("email_api_keys", "email_owner"),  # and by the hash of a key
     ("email_sync_jobs", "email_owner"),  # its functions find what is due, where no tenant is set
     ("email_folders", "email_search"),
     ("email_messages", "email_search"),
@@ -71,14 +73,27 @@ POLICIES_FOR_ALL_TENANTS = {
 }
 """Which role has a policy that shows it every tenant's rows, and where."""
 
-SEES_ALL_ROWS = {("email_owner", "email_tenants"), ("email_owner", "email_sync_jobs")}
-"""Which login that is bound to a tenant sees all rows of a table nevertheless; of the jobs only where no tenant is set."""
+SEES_ALL_ROWS = {
+    ("email_owner", "email_tenants"),
+    ("email_owner", "email_sync_jobs"),
+    ("email_owner", "email_api_keys"),
+}
+"""Which login that is bound to a tenant sees all rows of a table nevertheless; of jobs and keys only where no tenant is set."""
 
-NEVER_READ_BY = {"email_credentials": {"email_service", "email_readonly", "email_monitor"}}
+NEVER_READ_BY = {
+    "email_credentials": {"email_service", "email_readonly", "email_monitor"},
+    "email_api_keys": {"email_service", "email_readonly", "email_monitor"},
+    "email_admin_keys": {"email_service", "email_worker", "email_readonly", "email_monitor"},
+}
 """Tables that not even their own tenant's rows may be read from."""
 
 FUNCTIONS = {
     "email_account_owned": set(),
+    "email_admin_admitted": set(),
+    "email_admin_key_create": {"email_service"},
+    "email_admin_tenant_create": {"email_service"},
+    "email_admin_tenant_list": {"email_service"},
+    "email_api_key_of": {"email_service"},
     "email_audit_append": {"email_service", "email_worker"},
     "email_audit_drop": set(),
     "email_audit_month": set(),

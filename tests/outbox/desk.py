@@ -16,8 +16,8 @@ from postroom.compose.addresses import mailboxes
 from postroom.compose.letter import Letter
 from postroom.ids import now_ms
 from postroom.model import Account, Address, OutboxId, TenantId
-from postroom.outbox.post import post, stamp_for
 from postroom.outbox.run import Tally, run_due
+from postroom.posting import post, stamp_for
 from postroom.settings import Settings, load
 from postroom.store import accounts, senders, sends
 from postroom.store.credentials import MasterKey

@@ -9,7 +9,7 @@ import pytest
 from postroom.compose.letter import File
 from postroom.errors import UsageError
 from postroom.model import Address, OutboxId
-from postroom.outbox.post import cancel, settle
+from postroom.posting import cancel, settle
 from postroom.store import sends
 from postroom.store.database import Database
 from tests.outbox.desk import Desk

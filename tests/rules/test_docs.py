@@ -32,7 +32,10 @@ COMMANDS = [
         "doctor",
         "tune",
         "verify",
+        "serve",
+        "key create",
     ),
+    *("mark", "move", "copy", "folder create", "pending"),
     *(
         "backup",
         "backup enable",
@@ -86,6 +89,8 @@ def test_the_quickstart_runs_as_it_stands(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "400 stored, 0 already there" in done.stdout
     assert "Invoice" in done.stdout
+    assert '"is_flagged":true' in done.stdout
+    assert '"kind":"updated","object_type":"message"' in done.stdout
     assert (tmp_path / "out").exists()
 
 

@@ -15,7 +15,7 @@ from postroom.store.migrate import migrate, schema_version
 from tests.support.site import Store
 from tests.support.statements import NOUNS, OF_TENANTS, prepare
 
-NOT_TENANTS_DATA = {"email_schema_migrations", "email_moves", "email_workers"}
+NOT_TENANTS_DATA = {"email_schema_migrations", "email_moves", "email_workers", "email_admin_keys"}
 CONTRACT_INDEXES = [
     "idx_email_accounts_tenant_user",
     "idx_email_accounts_email_address",
@@ -67,7 +67,12 @@ def test_every_key_of_a_tenant_table_begins_with_the_tenant(owner: psycopg.Conne
         " join pg_attribute a on a.attrelid = t.oid and a.attnum = c.conkey[1]"
         " where t.relname like 'email%' and c.contype in ('p', 'u', 'f') and a.attname <> 'tenant_id'",
     )
-    assert wrong == {"email_schema_migrations_pkey", "email_moves_pkey", "email_workers_pkey"}
+    assert wrong == {
+        "email_schema_migrations_pkey",
+        "email_moves_pkey",
+        "email_workers_pkey",
+        "email_admin_keys_pkey",
+    }
 
 
 def test_the_contracts_indexes_and_many_more_exist(owner: psycopg.Connection[Any]) -> None:

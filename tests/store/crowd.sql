@@ -146,6 +146,17 @@ select tenant_id, pg_temp.id('outbox', tenant, n), account_id, 'flags', '{}', ca
   case when n % 60 = 0 then 'pending' else 'done' end, at, at, at
 from mail where n % 3 = 0;
 
+-- What servers are yet to be told: far more than there ever is, so that the planner has to look for it.
+insert into email_intents (tenant_id, id, account_id, sequence, kind, message_id, folder_id, uidvalidity, uid,
+  to_folder_id, to_uid, added, name, state, created_at, updated_at)
+select tenant_id, pg_temp.id('intent', tenant, n), account_id, n,
+  case when n % 16 = 2 then 'rename_folder' when n % 8 = 2 then 'move' else 'mark' end,
+  case when n % 16 <> 2 then id end, folder_id, 1, case when n % 16 <> 2 then n end,
+  case when n % 16 = 10 then pg_temp.id('folder', tenant, a * 30 + 5) end, case when n % 16 = 10 then -n end,
+  case when n % 8 = 6 then '{"$Work"}'::text[] else '{}' end, case when n % 16 = 2 then 'Work' end,
+  case when n % 24 = 2 then 'refused' else 'pending' end, at, at
+from mail where n % 4 = 2;
+
 -- Of what was sent the newest waits, something is always on its way, and of some nobody knows the end.
 create temp table sent as
 select *, pg_temp.id('send', tenant, n) as outbox_id,
@@ -179,6 +190,11 @@ insert into email_quarantine (tenant_id, id, account_id, folder_name, origin, re
 select tenant_id, pg_temp.id('trouble', tenant, n), account_id, 'Folder ' || n % 30, n, 'not a message',
   case when n % 2 = 0 then pg_temp.hash('raw', tenant, n) end, at, at, case when n % 200 <> 0 then at end
 from mail where n % 10 = 0;
+
+insert into email_api_keys (tenant_id, id, name, prefix, secret_hash, account_id, can_read, created_at, updated_at)
+select tenant_id, pg_temp.id('key', tenant, n), 'Key ' || n, 'prk_' || n, pg_temp.hash('key', tenant, n),
+  case when n % 2 = 0 then account_id end, true, at, at
+from mail where n % 500 = 0;
 
 set session_replication_role = origin;
 

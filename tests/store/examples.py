@@ -12,6 +12,7 @@ from postroom.model import Query
 _MIDDLE = 1_650_000_000_000
 _VALUES: dict[str, Any] = {
     "address": "p2993@company53.example",
+    "attachment_id": UUID(int=7),
     "after": UUID(int=0),
     "after_at": 0,
     "after_id": UUID(int=0),
@@ -29,6 +30,9 @@ _VALUES: dict[str, Any] = {
     "domain": "company53.example",
     "hold_id": UUID(int=0),
     "kind": "erase",
+    "intent_id": UUID(int=12),
+    "old_uid": 12,
+    "old_uidvalidity": 1,
     "idempotency_key": "key-12",
     "is_deleted": False,
     "is_only": False,
@@ -54,6 +58,8 @@ _VALUES: dict[str, Any] = {
     "worker_id": UUID(int=7),
 }
 _OF_ONE_QUERY: dict[str, dict[str, Any]] = {
+    "api_keys.revoke": {"key_id": UUID(int=7)},
+    "api_keys.expire": {"key_id": UUID(int=7)},
     "messages.by_message_id": {"message_id": "12@example.com"},
     "holds.named": {"name": "hold-12"},
     "messages.count_purgeable": {"before": 1_600_100_000_000},

@@ -14,7 +14,8 @@ from tests.store.indexes import purposes
 from tests.support.statements import OF_TENANTS as NOUNS_OF_TENANTS
 
 SEARCH = "search.matches"  # its plans are made inside a function: test_search_plans.py
-PAIRS = [(each.index, query) for each in purposes() for query in each.queries if query != SEARCH]
+INSIDE = {SEARCH, "system.api_key_of"}
+PAIRS = [(each.index, query) for each in purposes() for query in each.queries if query not in INSIDE]
 OF_TENANTS = [
     query for noun in NOUNS_OF_TENANTS for query in vars(sql.queries(noun)).values() if query.name != SEARCH
 ]
@@ -31,6 +32,8 @@ WHOLE = {
 OF_THE_TENANT = {
     *WHOLE,
     "accounts.all_accounts",
+    "api_keys.all_keys",
+    "changes.heads",
     "accounts.create",
     "accounts.end_lost_syncs",
     "accounts.hold_all",
@@ -70,6 +73,14 @@ def test_the_query_that_an_index_names_reads_it(crowd: Crowd, index: str, name: 
     with crowd.tenant("postgres" if name.startswith("ops.") else "email_worker", largest) as connection:
         plan = explain(connection, query.text, examples(query, crowd.message_of[largest]))
     assert index in crowd.whole(indexes_of(plan)), plan
+
+
+def test_whose_key_it_is_is_found_by_its_hash(crowd: Crowd) -> None:
+    """As email_api_key_of asks, which runs as the owner."""
+    with crowd.connect("postgres") as connection:
+        connection.execute(b"set role email_owner")
+        plan = explain(connection, "select * from email_api_keys k where k.secret_hash = sha256('x')", {})
+    assert "idx_email_api_keys_secret" in indexes_of(plan), plan
 
 
 # A user's own accounts are few: where a list goes over all accounts, to begin with them may be the shorter way.

@@ -381,6 +381,20 @@ def poor_dovecot_server() -> Iterator[Dovecot]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def condstore_dovecot_server() -> Iterator[Dovecot]:
+    """One server that counts changes and can do little else; tests use `condstore_dovecot`."""
+    with running_dovecot(capabilities="condstore") as server:
+        yield server
+
+
+@pytest.fixture
+def condstore_dovecot(condstore_dovecot_server: Dovecot) -> Dovecot:
+    """The server with CONDSTORE alone, without any mail."""
+    condstore_dovecot_server.reset()
+    return condstore_dovecot_server
+
+
 @pytest.fixture
 def dovecot(dovecot_server: Dovecot) -> Dovecot:
     """The full-featured server, without any mail."""

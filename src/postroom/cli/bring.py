@@ -81,6 +81,8 @@ def tell(tally: Any, *, as_json: bool) -> None:
     parts += [f"{tally.vanished:,} vanished"] * bool(tally.vanished)
     parts += [f"{tally.reflagged:,} reflagged"] * bool(tally.reflagged)
     parts += [f"{tally.removed or 0:,} deleted on the server"] * bool(tally.removed)
+    parts += [f"{tally.pushed or 0:,} changes told to the server"] * bool(tally.pushed)
+    parts += [f"{tally.refused or 0:,} refused"] * bool(tally.refused)
     parts += [f"{tally.quarantined:,} in quarantine"] * bool(tally.quarantined)
     typer.echo(f"{', '.join(parts)} in {tally.seconds:.1f} s")
 

@@ -178,7 +178,7 @@ def delete(tenant: TenantOption, id_: IdArgument, as_json: JsonOption = False) -
 
 async def _create(tenant: str, email: str, wish: letters.Wish) -> dict[str, Any]:
     from postroom.blobs import Blobs
-    from postroom.outbox.post import save_draft, stamp_for
+    from postroom.posting import save_draft, stamp_for
     from postroom.store import accounts
 
     owner = await tenant_id(tenant)
@@ -192,7 +192,7 @@ async def _create(tenant: str, email: str, wish: letters.Wish) -> dict[str, Any]
 async def _edit(tenant: str, prefix: str, wish: letters.Wish, *, drop_files: bool) -> dict[str, Any]:
     from postroom.blobs import Blobs
     from postroom.compose.addresses import mailboxes
-    from postroom.outbox.post import save_draft, stamp_for
+    from postroom.posting import save_draft, stamp_for
 
     owner = await tenant_id(tenant)
     async with store("email_worker") as db, db.tenant(owner) as tx:
@@ -218,7 +218,7 @@ async def _send(
     tenant: str, prefix: str, at: str | None, undo_seconds: int, *, queue: bool
 ) -> dict[str, Any]:
     from postroom.blobs import Blobs
-    from postroom.outbox.post import post_draft, stamp_for
+    from postroom.posting import post_draft, stamp_for
 
     owner = await tenant_id(tenant)
     due, date = due_at(at, undo_seconds)

@@ -22,6 +22,7 @@ from postroom.cli.frame import (
     store,
     tenant_id,
 )
+from postroom.cli.pending import shown
 from postroom.cli.words import WordsCommand
 from postroom.errors import NotFound, UsageError
 from postroom.model import UserId
@@ -153,6 +154,9 @@ def show(
             console.print(f"{name.title():9}{value}")
     console.print(f"{'Date':9}{found['sent_at'] or found['received_at']}")
     console.print(f"{'In':9}{', '.join(folder['name'] for folder in found['folders'])}")
+    for each in found["pending"]:
+        why = f": {each['last_error']}" if each["last_error"] else ""
+        console.print(f"{each['state'].title():9}{each['kind']}{why}", style="yellow")
     for part in found["attachments"]:
         console.print(
             f"{'File':9}{part['filename'] or '(no name)'}  {part['mime_type']}  {part['size_bytes']:,} bytes"
@@ -166,7 +170,7 @@ def show(
 async def _show(tenant: str, as_user: UUID | None, prefix: str, *, raw: bool) -> dict[str, Any]:
     from postroom.blobs import Blobs
     from postroom.mime.recipe import Recipe
-    from postroom.store import attachments, messages, placements
+    from postroom.store import attachments, intent_rows, messages, placements
 
     owner = await tenant_id(tenant)
     async with store("email_service") as db, db.tenant(owner, as_user and UserId(as_user)) as tx:
@@ -184,6 +188,7 @@ async def _show(tenant: str, as_user: UUID | None, prefix: str, *, raw: bool) ->
                 await _header(pieces),
                 await placements.of_message(tx, row["id"]),
                 await attachments.of_message(tx, row["id"]),
+                [shown(each) for each in await intent_rows.of_messages(tx, [row["id"]])],
             ],
         )
 
@@ -229,7 +234,7 @@ async def _header(pieces: Any) -> list[list[str]]:
 
 
 def _shown(row: dict[str, Any], parts: list[Any]) -> dict[str, Any]:
-    headers, folders, attached = parts
+    headers, folders, attached, pending = parts
     return {
         "id": str(row["id"]),
         "thread_id": str(row["thread_id"]),
@@ -238,6 +243,7 @@ def _shown(row: dict[str, Any], parts: list[Any]) -> dict[str, Any]:
             {"name": each["name"], "uid": each["uid"], "flags": each["flags"] + each["keywords"]}
             for each in folders
         ],
+        "pending": pending,
         "message_id": row["message_id_header"],
         "in_reply_to": row["in_reply_to"],
         "references": row["reference_ids"],

@@ -177,7 +177,7 @@ async def resolved(what: str, prefix: str, starting_with: Any, mend: str) -> Any
 async def _original(tx: Any, prefix: str) -> tuple[Any, bytes]:
     from postroom.blobs import Blobs
     from postroom.mime.parse import parse
-    from postroom.outbox.post import original
+    from postroom.posting import original
     from postroom.store import messages
 
     message_id = await resolved(

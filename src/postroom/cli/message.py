@@ -8,7 +8,8 @@ from uuid import UUID
 
 import typer
 
-from postroom.cli.find import found_by, resolved
+from postroom.cli.change import AT_ONCE, IdsArgument, SearchOption, changed, waiting_sentence
+from postroom.cli.find import resolved
 from postroom.cli.frame import (
     JsonOption,
     TenantOption,
@@ -29,43 +30,35 @@ messages_app = typer.Typer(
 )
 app.add_typer(messages_app, name="message")
 
-IdsArgument = Annotated[
-    list[str] | None, typer.Argument(metavar="ID…", help="Ids of messages, or the beginnings of them.")
-]
-_AT_ONCE = 500
-
 
 @messages_app.command()
 def delete(
     tenant: TenantOption,
     ids: IdsArgument = None,
-    search: Annotated[
-        str | None, typer.Option("--search", help="Everything that this search finds, in place of ids.")
-    ] = None,
+    search: SearchOption = None,
+    here_only: Annotated[
+        bool, typer.Option("--here-only", help="Their server is not told: it keeps them where they are.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete messages from every list and search. They can be restored until they are purged; servers keep theirs.
+    """Delete messages from every list and search; on their server they go to Trash, and from Trash for good.
+
+    Here they can be restored until they are purged.
 
     Example:  postroom message delete -t acme --search 'list:news@example.com before:2020'
     """
-    if bool(ids) == (search is not None):
-        raise UsageError(reason="Give the ids of messages, or a --search, and not both.")
-    _tell("deleted", run(_delete(tenant, ids or [], search)), as_json=as_json)
+    from postroom.store import intents, removal
 
+    async def work(tx: Any, messages: list[Any]) -> Any:
+        if here_only:
+            return intents.Changed(messages=await removal.delete(tx, messages))
+        return await intents.delete(tx, messages)
 
-async def _delete(tenant: str, ids: list[str], search: str | None) -> int:
-    from postroom.store import removal
-
-    owner, gone = await tenant_id(tenant), 0
-    async with store("email_worker") as db:
-        async with db.tenant(owner) as tx:
-            wanted = [await resolved(tx, each) for each in ids]
-            if search is not None:
-                wanted = await found_by(tx, search)
-        for begin in range(0, len(wanted), _AT_ONCE):
-            async with db.tenant(owner) as tx:
-                gone += len(await removal.delete(tx, wanted[begin : begin + _AT_ONCE]))
-    return gone
+    done = run(changed(tenant, ids, search, work))
+    if as_json:
+        print_json({"deleted": len(done.messages), "pending": len(done.intents)})
+    else:
+        typer.echo(f"{len(done.messages):,} deleted{'' if here_only else waiting_sentence(done)}")
 
 
 @messages_app.command()
@@ -77,28 +70,34 @@ def restore(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring deleted messages back into their folders. What its server let go comes into 'Restored by Postroom'.
+    """Bring deleted messages back into their folders, here and on their server.
+
+    What its server let go comes into 'Restored by Postroom', a folder that is only here.
 
     Example:  postroom message restore -t acme --deleted-within 2h
     """
     if bool(ids) == (deleted_within is not None):
         raise UsageError(reason="Give the ids of messages, or --deleted-within, and not both.")
     since = _ago(seconds_of(deleted_within)) if deleted_within else None
-    _tell("restored", run(_restore(tenant, ids or [], since)), as_json=as_json)
+    done = run(_restore(tenant, ids or [], since))
+    if as_json:
+        print_json({"restored": len(done.messages), "pending": len(done.intents)})
+    else:
+        typer.echo(f"{len(done.messages):,} restored{waiting_sentence(done) if done.intents else ''}")
 
 
-async def _restore(tenant: str, ids: list[str], since: int | None) -> int:
-    from postroom.store import removal
+async def _restore(tenant: str, ids: list[str], since: int | None) -> Any:
+    from postroom.store import intents, removal
 
-    owner, back = await tenant_id(tenant), 0
-    async with store("email_worker") as db:
+    owner, back = await tenant_id(tenant), intents.Changed()
+    async with store("email_service") as db:
         async with db.tenant(owner) as tx:
             wanted = [await resolved(tx, each, is_deleted=True) for each in ids]
             if since is not None:
                 wanted = [row["id"] for row in await removal.deleted(tx, since=since, limit=2**31)]
-        for begin in range(0, len(wanted), _AT_ONCE):
+        for begin in range(0, len(wanted), AT_ONCE):
             async with db.tenant(owner) as tx:
-                back += len(await removal.restore(tx, wanted[begin : begin + _AT_ONCE]))
+                back.add(await intents.undelete(tx, wanted[begin : begin + AT_ONCE]))
     return back
 
 
@@ -231,13 +230,6 @@ async def _discard(db: Any, owner: Any, blobs: Any, rows: list[dict[str, Any]], 
     if any(each.storage_path for each in gone):
         async with db.tenant(owner, in_any_state=True) as tx:
             await blobs.discard(tx, gone)
-
-
-def _tell(what: str, number: int, *, as_json: bool) -> None:
-    if as_json:
-        print_json({what: number})
-    else:
-        typer.echo(f"{number:,} {what}")
 
 
 def _ago(seconds: int) -> int:

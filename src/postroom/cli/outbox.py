@@ -105,13 +105,13 @@ def cancel(tenant: TenantOption, id_: IdArgument, as_json: JsonOption = False) -
 
     Example:  postroom outbox cancel -t acme 019a4c7e
     """
-    from postroom.outbox import post
+    from postroom import posting
 
     async def work() -> tuple[Any, Any]:
         owner = await tenant_id(tenant)
         async with store("email_worker") as db, db.tenant(owner) as tx:
             outbox_id = await _resolved(tx, id_)
-            return outbox_id, await post.cancel(tx, outbox_id)
+            return outbox_id, await posting.cancel(tx, outbox_id)
 
     outbox_id, draft_id = run(work())
     if as_json:
@@ -133,7 +133,7 @@ def settle(
 
     Example:  postroom outbox settle -t acme 019a4c7e --sent
     """
-    from postroom.outbox import post
+    from postroom import posting
 
     if was_sent is None:
         raise UsageError(reason="Say how it was: --sent or --not-sent. With --not-sent it is sent again.")
@@ -142,7 +142,7 @@ def settle(
         owner = await tenant_id(tenant)
         async with store("email_worker") as db, db.tenant(owner) as tx:
             outbox_id = await _resolved(tx, id_)
-            return outbox_id, await post.settle(tx, outbox_id, was_sent=was_sent)
+            return outbox_id, await posting.settle(tx, outbox_id, was_sent=was_sent)
 
     outbox_id, state = run(work())
     if as_json:

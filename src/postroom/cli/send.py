@@ -85,7 +85,7 @@ async def _send(
     queue: bool,
 ) -> dict[str, Any]:
     from postroom.blobs import Blobs
-    from postroom.outbox.post import post, stamp_for
+    from postroom.posting import post, stamp_for
     from postroom.store import accounts
 
     owner = await tenant_id(tenant)

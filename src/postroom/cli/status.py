@@ -15,6 +15,7 @@ _TOLD_FOR_MS = 7 * 24 * 60 * 60 * 1000
 """So long `status` tells of a folder that is gone."""
 _SILENT_MS = 15_000
 """Three beats of a worker."""
+_CHANGES = {"changes_pending": "pending", "changes_refused": "refused"}
 _NOTHING = "No accounts yet: postroom tenant create acme"
 
 
@@ -54,7 +55,7 @@ def status(as_json: JsonOption = False) -> None:
 
 async def _status() -> dict[str, Any]:
     from postroom.ops.provision import open_site
-    from postroom.store import accounts, folders, jobs, messages, quarantine, system, workers
+    from postroom.store import accounts, folders, intent_rows, jobs, messages, quarantine, system, workers
     from postroom.store.migrate import schema_version
 
     site = open_site(chosen(), tell=say)
@@ -74,6 +75,7 @@ async def _status() -> dict[str, Any]:
                     count, size = await messages.count_of(tx, account.id)
                     job = states.get(account.id)
                     ledger = await folders.ledger(tx, account.id)
+                    changes = await intent_rows.counts(tx, account.id)
                     rows.append(
                         {
                             "tenant": tenant.name,
@@ -84,6 +86,8 @@ async def _status() -> dict[str, Any]:
                             "pending": sum(each.pending for each in ledger),
                             "quarantined": sum(each.quarantined for each in ledger),
                             "gone": sum(each.gone for each in ledger),
+                            "changes_pending": changes.waiting,
+                            "changes_refused": changes.refused,
                             "size_bytes": size,
                             "last_sync_at": account.last_sync_at,
                             "state": _state(account, ledger, tenant.name),
@@ -196,7 +200,12 @@ def _jobs(found: dict[str, int], workers: list[Any]) -> str:
 
 
 def _more(row: dict[str, Any]) -> str:
-    """Behind the state: how far, how long still, when again."""
+    """Behind the state: how far, how long still, when again, and what its server does not know."""
+    told = [f"{row[name]:,} changes {word}" for name, word in _CHANGES.items() if row[name]]
+    return _how_far(row) + (f" ({', '.join(told)}: postroom pending -t {row['tenant']})" if told else "")
+
+
+def _how_far(row: dict[str, Any]) -> str:
     if row["is_running"] and row["done"]:
         of = "" if row["expected"] is None else f" of {row['expected']:,}"
         left = "" if row["left_ms"] is None else f", {_span(row['left_ms'])} left"

@@ -129,6 +129,7 @@ def _row(found: Any) -> dict[str, Any]:
         "pending": ledger.pending if ledger else 0,
         "quarantined": ledger.quarantined if ledger else 0,
         "gone": ledger.gone if ledger else 0,
+        "changes": found.changes,
         "differences": found.difference.by_kind(),
     }
 
@@ -148,7 +149,8 @@ def _show(found: list[Any]) -> None:
             each.name + (" (gone)" if row["is_gone"] else ""),
             "" if each.server is None else f"{each.server:,}",
             *(f"{row[name]:,}" for name in ("stored", "purged", "pending", "quarantined", "gone")),
-            ", ".join(differences) or "none",
+            ", ".join(differences)
+            or ("none" if not each.changes else f"none but {each.changes:,} pending changes"),
             style="yellow" if differences else None,
         )
     Console().print(table if found else "There are no folders yet.")

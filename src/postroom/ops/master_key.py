@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -83,3 +84,9 @@ def _printed(command: str) -> str:
 def _key(text: str, where: str) -> tuple[str, bytes]:
     key = key_of(text, f"{WHAT} {where}")
     return hashlib.sha256(key).hexdigest()[:12], key
+
+
+def key_for(settings: Settings, purpose: bytes) -> bytes:
+    """A key for something else than credentials, made of the current master key, which it does not tell."""
+    _, key = _key(read(settings)[0], source_of(settings))
+    return hmac.digest(key, b"postroom:" + purpose, "sha256")

@@ -131,6 +131,14 @@ create index idx_email_outbox_due on email_outbox (tenant_id, account_id, not_be
 -- outbox.enqueue: the same request twice is done once.
 create unique index idx_email_outbox_idempotency on email_outbox (tenant_id, account_id, idempotency_key)
   where idempotency_key is not null;
+-- intents.next, intents.of_account: what an account's server is to be told, in its order.
+create unique index idx_email_intents_sequence on email_intents (tenant_id, account_id, sequence);
+-- intents.of_messages: what is pending of a message. The foreign key asks the same.
+create index idx_email_intents_message on email_intents (tenant_id, message_id) where message_id is not null;
+-- Foreign key: the folder that it is about. Also read by intents.of_folders.
+create index idx_email_intents_folder on email_intents (tenant_id, folder_id);
+-- Foreign key: the folder where it leads.
+create index idx_email_intents_to_folder on email_intents (tenant_id, to_folder_id) where to_folder_id is not null;
 -- Foreign key: no credential goes while a sender needs it.
 create index idx_email_senders_credential on email_senders (tenant_id, credential_id) where credential_id is not null;
 -- Foreign key: no key goes while a sender signs with it.
@@ -164,6 +172,11 @@ create index idx_email_audit_log_place on email_audit_log (tenant_id, place, id)
 create index idx_email_audit_log_object on email_audit_log (tenant_id, object_type, object_id, at desc, id desc);
 -- ops.audit_between: what was done to anybody between two times. The table only grows at its end, so BRIN.
 create index idx_email_audit_log_at on email_audit_log using brin (at) with (pages_per_range = 32, autosummarize = on);
+-- Foreign key: no account goes while a key is for it.
+create index idx_email_api_keys_account on email_api_keys (tenant_id, account_id) where account_id is not null;
+-- system.api_key_of: whose key it is, before the tenant is known. Two secrets are never the same, and to say so would tell
+-- who makes one that somebody else has it.
+create index idx_email_api_keys_secret on email_api_keys (secret_hash);
 -- Unique: the name of a tenant. Only operators may make one, so the clash tells no tenant anything.
 create unique index idx_email_tenants_name on email_tenants (name);
 

@@ -28,11 +28,28 @@ async def by_email(tx: TenantTx, email_address: str) -> Account:
 
 
 async def by_id(tx: TenantTx, account_id: AccountId) -> Account:
-    """One account. Raises NotFound."""
+    """The account. Raises NotFound, also for what belongs to somebody else."""
     rows = await tx.rows(QUERIES.by_id, account_id=account_id)
     if not rows:
         raise NotFound(what="account", name=str(account_id), mend="See them: postroom account list.")
     return _account(rows[0])
+
+
+async def set_following(
+    tx: TenantTx,
+    account_id: AccountId,
+    *,
+    account_name: str | None,
+    is_sync_enabled: bool,
+    sync_interval: int,
+) -> bool:
+    """Its name, and whether and how often (in seconds) it is kept in step. False: it may not be changed."""
+    values = {
+        "account_name": account_name,
+        "is_sync_enabled": is_sync_enabled,
+        "sync_interval": sync_interval,
+    }
+    return bool(await tx.run(QUERIES.set_following, account_id=account_id, at=now_ms(), **values))
 
 
 async def all_accounts(tx: TenantTx) -> list[Account]:

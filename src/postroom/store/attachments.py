@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from postroom.errors import NotFound
 from postroom.ids import new_id, now_ms
-from postroom.model import AccountId, MessageId, ParsedAttachment, StorageType
+from postroom.model import AccountId, AttachmentId, MessageId, ParsedAttachment, StorageType
 from postroom.sql import queries
 from postroom.store.database import TenantTx
 
@@ -45,6 +46,14 @@ async def insert(tx: TenantTx, account_id: AccountId, new: Sequence[NewAttachmen
         blob_id=[UUID(bytes=each.part.sha256[:16]) for each in new],
         blob_hash=[each.part.sha256 for each in new],
     )
+
+
+async def get(tx: TenantTx, attachment_id: AttachmentId) -> dict[str, Any]:
+    """One attachment of a living message. Raises NotFound."""
+    rows = await tx.rows(QUERIES.get, attachment_id=attachment_id)
+    if not rows:
+        raise NotFound(what="attachment", name=str(attachment_id), mend="Find it: postroom show.")
+    return rows[0]
 
 
 async def of_message(tx: TenantTx, message_id: MessageId) -> list[dict[str, Any]]:

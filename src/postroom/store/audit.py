@@ -24,6 +24,14 @@ _PAGE = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who does it, as far as the transaction's own user does not tell."""
+
+    user_id: UUID | None = None
+    api_key_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """What the trail of a tenant is found to be."""
 
@@ -41,6 +49,7 @@ async def append(
     *,
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
+    actor: Actor | None = None,
     user_id: UUID | None = None,
     api_key_id: UUID | None = None,
 ) -> None:
@@ -53,8 +62,8 @@ async def append(
         "object_id": object_id,
         "before": before,
         "after": after,
-        "user_id": user_id,
-        "api_key_id": api_key_id,
+        "user_id": (actor and actor.user_id) or user_id or tx.acting_user_id,
+        "api_key_id": (actor and actor.api_key_id) or api_key_id or tx.api_key_id,
     }
     await tx.run(QUERIES.append, id=new_id(), action=action, about=orjson.dumps(about).decode())
 

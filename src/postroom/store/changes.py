@@ -64,3 +64,13 @@ async def since(tx: TenantTx, account_id: AccountId, modseq: int, *, limit: int 
     """What changed after this number."""
     rows = await tx.rows(QUERIES.since, account_id=account_id, modseq=modseq, limit=limit)
     return [Change(**{**row, "object_ids": tuple(row["object_ids"])}) for row in rows]
+
+
+async def heads(tx: TenantTx) -> dict[AccountId, int]:
+    """How far the feed of each account has come."""
+    return {AccountId(row["id"]): row["modseq"] for row in await tx.rows(QUERIES.heads)}
+
+
+async def hold(tx: TenantTx, account_id: AccountId) -> None:
+    """Keep others from writing in the account until the transaction ends."""
+    await tx.rows(QUERIES.hold, account_id=account_id)

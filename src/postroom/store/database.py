@@ -16,7 +16,15 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from postroom.errors import DatabaseFull, DatabaseUnreachable, StoreError, TenantErasing, TenantSuspended
+from postroom.errors import (
+    DatabaseBusy,
+    DatabaseFull,
+    DatabaseUnreachable,
+    Denied,
+    StoreError,
+    TenantErasing,
+    TenantSuspended,
+)
 from postroom.model import Query, TenantId, UserId
 
 Connection = psycopg.AsyncConnection[dict[str, Any]]
@@ -73,10 +81,21 @@ class _Transaction:
 class TenantTx(_Transaction):
     """A transaction of one tenant, or of one user in it. Only `Database.tenant` makes one."""
 
-    def __init__(self, connection: Connection, tenant_id: TenantId, user_id: UserId | None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        tenant_id: TenantId,
+        user_id: UserId | None,
+        api_key_id: UUID | None = None,
+        acting_user_id: UserId | None = None,
+    ) -> None:
         super().__init__(connection)
         self._tenant_id = tenant_id
         self._user_id = user_id
+        self.api_key_id = api_key_id
+        """The key that was shown, for the trail."""
+        self.acting_user_id = acting_user_id or user_id
+        """Who does it, for the trail, also where the whole tenant is there."""
 
     @property
     def tenant_id(self) -> TenantId:
@@ -170,6 +189,8 @@ class Database:
         *,
         in_any_state: bool = False,
         is_snapshot: bool = False,
+        api_key_id: UUID | None = None,
+        acting_user_id: UserId | None = None,
     ) -> AsyncIterator[TenantTx]:
         """A transaction in which only this tenant exists. Commits at the end, rolls back on an error.
 
@@ -181,7 +202,7 @@ class Database:
         refused_if = "" if in_any_state else _SHUT_OUT
         current = _set_local(tenant_id, user_id)
         async with self._transaction(current, begin=begin, refused_if=refused_if) as connection:
-            tx = TenantTx(connection, tenant_id, user_id)
+            tx = TenantTx(connection, tenant_id, user_id, api_key_id, acting_user_id)
             yield tx
             if self._before_commit:
                 await self._before_commit(tx)
@@ -265,6 +286,10 @@ def translated(name: str) -> Iterator[None]:
         yield
     except (pg.DiskFull, pg.OutOfMemory) as error:
         raise DatabaseFull(reason=first_line(error)) from error
+    except pg.InsufficientPrivilege as error:
+        raise Denied(reason=error.diag.message_primary or "no right to do it") from error
+    except (pg.QueryCanceled, pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure) as error:
+        raise DatabaseBusy(reason=f"{name}: {first_line(error)}") from error
     except (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow) as error:
         raise DatabaseUnreachable(where="the server", reason=first_line(error)) from error
     except psycopg.OperationalError as error:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
+from postroom.errors import NotFound
 from postroom.ids import new_id, now_ms
-from postroom.model import AccountId, Folder, FolderId, FolderState, Ledger, SourceFolder
+from postroom.model import AccountId, Folder, FolderId, FolderState, FolderType, Ledger, SourceFolder
 from postroom.sql import queries
 from postroom.store.database import TenantTx
 
@@ -18,6 +19,33 @@ _COLUMNS = [each.name for each in fields(Folder)]
 async def of_account(tx: TenantTx, account_id: AccountId) -> list[Folder]:
     """The living folders by name."""
     return [_folder(row) for row in await tx.rows(QUERIES.of_account, account_id=account_id)]
+
+
+async def by_id(tx: TenantTx, folder_id: FolderId) -> Folder:
+    """The folder. Raises NotFound."""
+    rows = await tx.rows(QUERIES.by_id, folder_id=folder_id)
+    if not rows:
+        raise NotFound(what="folder", name=str(folder_id), mend="See them: postroom status.")
+    return _folder(rows[0])
+
+
+async def get(tx: TenantTx, folder_id: FolderId) -> Folder:
+    """A folder, living or not. Raises NotFound."""
+    rows = await tx.rows(QUERIES.get, folder_id=folder_id)
+    if not rows:
+        raise NotFound(what="folder", name=str(folder_id), mend="See them: postroom folder list.")
+    return _folder(rows[0])
+
+
+async def by_type(tx: TenantTx, account_id: AccountId, type_: FolderType) -> Folder | None:
+    """The folder of this use, where the account has one."""
+    rows = await tx.rows(QUERIES.by_type, account_id=account_id, type=type_)
+    return _folder(min(rows, key=lambda row: (not row["is_selectable"], row["name"]))) if rows else None
+
+
+async def below(tx: TenantTx, account_id: AccountId, name: str) -> list[Folder]:
+    """The living folders below a name."""
+    return [_folder(row) for row in await tx.rows(QUERIES.below, account_id=account_id, name=name)]
 
 
 async def wire_names(tx: TenantTx, account_id: AccountId, names: Sequence[str]) -> dict[str, str]:
@@ -72,6 +100,36 @@ async def rename(tx: TenantTx, folder_id: FolderId, now: SourceFolder) -> None:
         type=now.type,
         at=now_ms(),
     )
+
+
+async def rename_to(tx: TenantTx, folder_id: FolderId, name: str) -> None:
+    """Another name here; how the server spells it stays until it is told."""
+    await tx.run(QUERIES.rename_to, folder_id=folder_id, name=name, at=now_ms())
+
+
+async def spell(tx: TenantTx, folder_id: FolderId, wire_name: str) -> None:
+    """How the server spells its name."""
+    await tx.run(QUERIES.spell, folder_id=folder_id, wire_name=wire_name, at=now_ms())
+
+
+async def put_away(tx: TenantTx, folder_id: FolderId) -> None:
+    """Deleted here; the server may have it still."""
+    await tx.run(QUERIES.put_away, folder_id=folder_id, at=now_ms())
+
+
+async def bring_back(tx: TenantTx, folder_id: FolderId) -> None:
+    """Undo `put_away`."""
+    await tx.run(QUERIES.bring_back, folder_id=folder_id, at=now_ms())
+
+
+async def look_at_all(tx: TenantTx, folder_id: FolderId) -> None:
+    """The next look at this folder believes no count of changes."""
+    await tx.run(QUERIES.look_at_all, folder_id=folder_id, at=now_ms())
+
+
+async def count_listed(tx: TenantTx, folder_id: FolderId, more: int) -> None:
+    """So many more, or fewer, does the server list than at the last look."""
+    await tx.run(QUERIES.count_listed, folder_id=folder_id, more=more, at=now_ms())
 
 
 async def let_go(tx: TenantTx, folder_id: FolderId) -> None:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
 
 from postroom.errors import NotFound
 from postroom.ids import now_ms
-from postroom.model import AccountId, Address, FolderId, MessageId, ParsedMessage
+from postroom.model import AccountId, Address, FolderId, MessageId, ParsedMessage, ThreadId
 from postroom.sql import queries
 from postroom.store.arrays import array_literal
 from postroom.store.database import TenantTx
 from postroom.store.threads import Place
 
 QUERIES = queries("messages")
+_NEWEST = {
+    "tenant": QUERIES.list_tenant,
+    "folder": QUERIES.list_folder,
+    "unread": QUERIES.list_unread,
+    "flagged": QUERIES.flagged,
+    "drafts": QUERIES.drafts,
+    "list": QUERIES.of_list,
+}
 KEY_CHARACTERS = 500
 """What the column message_id holds."""
 
@@ -148,6 +156,37 @@ async def get(tx: TenantTx, message_id: MessageId) -> dict[str, Any]:
     if not rows:
         raise NotFound(what="message", name=str(message_id), mend="Find it: postroom search.")
     return rows[0]
+
+
+async def view(tx: TenantTx, message_id: MessageId) -> dict[str, Any]:
+    """A message as it is shown: with `folders`, `addresses` and `attachments`. Raises NotFound."""
+    rows = await tx.rows(QUERIES.view, message_id=message_id)
+    if not rows:
+        raise NotFound(what="message", name=str(message_id), mend="Find it: postroom search.")
+    return rows[0]
+
+
+async def newest(
+    tx: TenantTx,
+    *,
+    limit: int,
+    before: tuple[int, UUID],
+    which: Literal["tenant", "folder", "unread", "flagged", "drafts", "list"] = "tenant",
+    **of: UUID | str,
+) -> list[dict[str, Any]]:
+    """Summaries, newest first, of what is older than a time and id: of the tenant, of a `folder_id`, of a mailing list
+    (`list_id`), or what is unread, flagged or a draft in an `account_id`."""
+    position = {"limit": limit, "before_at": before[0], "before_id": before[1]}
+    return await tx.rows(_NEWEST[which], **position, **of)
+
+
+async def thread(
+    tx: TenantTx, thread_id: ThreadId, *, limit: int, after: tuple[int, UUID]
+) -> list[dict[str, Any]]:
+    """Summaries of a conversation in its order, from behind a time and id on."""
+    return await tx.rows(
+        QUERIES.list_thread, thread_id=thread_id, limit=limit, after_at=after[0], after_id=after[1]
+    )
 
 
 async def starting_with(tx: TenantTx, prefix: str, *, is_deleted: bool = False) -> list[MessageId]:

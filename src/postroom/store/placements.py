@@ -16,6 +16,10 @@ from postroom.store.database import TenantTx
 QUERIES = queries("placements")
 
 
+UNNUMBERED = 0
+"""UIDVALIDITY of what lies in a folder without a UID: its server is yet to give one. It stands there under a number below 0."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     folder_id: FolderId
@@ -28,23 +32,41 @@ class Placement:
     object_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """The key of a placement."""
+
+    folder_id: FolderId
+    uidvalidity: int
+    uid: int
+
+
 async def insert(tx: TenantTx, placements: Sequence[Placement]) -> list[MessageId]:
     """Place the messages; what is there already stays. The messages that are newly placed somewhere."""
     if not placements:
         return []
-    rows = await tx.rows(
-        QUERIES.insert,
-        folder_ids=[each.folder_id for each in placements],
-        uidvalidities=[each.uidvalidity for each in placements],
-        uids=[each.uid for each in placements],
-        message_ids=[each.message_id for each in placements],
-        flags=[array_literal(sorted(each.flags)) for each in placements],
-        keywords=[array_literal(sorted(each.keywords)) for each in placements],
-        internal_dates=[each.internal_date for each in placements],
-        object_ids=[each.object_id for each in placements],
-        at=now_ms(),
-    )
+    rows = await tx.rows(QUERIES.insert, **_rows_of(placements))
     return [MessageId(row["message_id"]) for row in rows]
+
+
+async def add(tx: TenantTx, placements: Sequence[Placement]) -> None:
+    """Place the messages where nothing is yet."""
+    if placements:
+        await tx.run(QUERIES.add, **_rows_of(placements))
+
+
+def _rows_of(placements: Sequence[Placement]) -> dict[str, Any]:
+    return {
+        "folder_ids": [each.folder_id for each in placements],
+        "uidvalidities": [each.uidvalidity for each in placements],
+        "uids": [each.uid for each in placements],
+        "message_ids": [each.message_id for each in placements],
+        "flags": [array_literal(sorted(each.flags)) for each in placements],
+        "keywords": [array_literal(sorted(each.keywords)) for each in placements],
+        "internal_dates": [each.internal_date for each in placements],
+        "object_ids": [each.object_id for each in placements],
+        "at": now_ms(),
+    }
 
 
 async def living(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> dict[int, frozenset[str] | None]:
@@ -112,6 +134,52 @@ async def next_uid(tx: TenantTx, folder_id: FolderId, uidvalidity: int) -> int:
     return (await tx.rows(QUERIES.next_uid, folder_id=folder_id, uidvalidity=uidvalidity))[0]["uid"]
 
 
+async def next_below(tx: TenantTx, folder_id: FolderId) -> int:
+    """The next free number, below 0, of what has no UID in a folder yet."""
+    return (await tx.rows(QUERIES.next_below, folder_id=folder_id))[0]["uid"]
+
+
+async def set_words(tx: TenantTx, words: Mapping[Place, frozenset[str]]) -> None:
+    """Set flags and keywords of these placements."""
+    split = [_flags_and_keywords(each) for each in words.values()]
+    await tx.run(
+        QUERIES.set_words,
+        **_columns(words),
+        flags=[array_literal(flags) for flags, _ in split],
+        keywords=[array_literal(keywords) for _, keywords in split],
+        at=now_ms(),
+    )
+
+
+async def take_out(tx: TenantTx, places: Iterable[Place]) -> None:
+    """Out of their folders here; the server may have them there still."""
+    await tx.run(QUERIES.take_out, **_columns(places), at=now_ms())
+
+
+async def put_back(tx: TenantTx, places: Iterable[Place]) -> None:
+    """Undo `take_out`."""
+    await tx.run(QUERIES.put_back, **_columns(places), at=now_ms())
+
+
+async def let_go(tx: TenantTx, places: Iterable[Place]) -> list[FolderId]:
+    """These are no more. The folder of each that there was, and that a server numbers."""
+    rows = await tx.rows(QUERIES.let_go, **_columns(places), at=now_ms())
+    return [FolderId(row["folder_id"]) for row in rows if row["uid"] > 0]
+
+
+async def land(tx: TenantTx, landed: Mapping[Place, Place]) -> list[FolderId]:
+    """What stood without a UID has got one. The folder of each that nobody had seen there yet."""
+    rows = await tx.rows(
+        QUERIES.land,
+        **_columns(landed),
+        new_uidvalidities=[each.uidvalidity for each in landed.values()],
+        new_uids=[each.uid for each in landed.values()],
+        at=now_ms(),
+    )
+    await let_go(tx, landed)
+    return [FolderId(row["folder_id"]) for row in rows if row["is_new"]]
+
+
 async def forget(tx: TenantTx, folder_id: FolderId, uidvalidity: int, uids: Iterable[int]) -> list[MessageId]:
     """The server no longer has these UIDs. The messages that they were."""
     gone = list(uids)
@@ -160,6 +228,7 @@ async def settle(tx: TenantTx, message_ids: Iterable[MessageId]) -> tuple[list[M
     wanted = list(set(message_ids))
     if not wanted:
         return [], []
+    await tx.run(QUERIES.overlay, message_ids=wanted, at=now_ms())
     await tx.run(QUERIES.hide, message_ids=wanted, at=now_ms())
     await tx.run(QUERIES.release_uids, message_ids=wanted)
     rows = await tx.rows(QUERIES.settle, message_ids=wanted, at=now_ms())
@@ -170,6 +239,15 @@ async def settle(tx: TenantTx, message_ids: Iterable[MessageId]) -> tuple[list[M
         await tx.run(QUERIES.settle_attachments, message_ids=changed)
     moved = await threads.follow(tx, changed)
     return sorted({*alive, *moved}), gone
+
+
+def _columns(places: Iterable[Place]) -> dict[str, list[Any]]:
+    listed = list(places)
+    return {
+        "folder_ids": [each.folder_id for each in listed],
+        "uidvalidities": [each.uidvalidity for each in listed],
+        "uids": [each.uid for each in listed],
+    }
 
 
 def _flags_and_keywords(words: frozenset[str]) -> tuple[list[str], list[str]]:

@@ -16,6 +16,7 @@ from postroom.ids import now_ms
 from postroom.model import AccountId, FolderId, MessageId, SourceFolder
 from postroom.sql import queries
 from postroom.store import audit, changes, folders, holds, placements
+from postroom.store.audit import Actor
 from postroom.store.database import TenantTx
 from postroom.store.placements import Placement
 
@@ -41,10 +42,13 @@ class Purge:
     """Where the next step begins; None when there is none."""
 
 
-async def delete(tx: TenantTx, message_ids: Iterable[MessageId]) -> list[MessageId]:
-    """Delete messages; those that were living. Each account's feed has their tombstones."""
+async def delete(
+    tx: TenantTx, message_ids: Iterable[MessageId], *, actor: Actor | None = None
+) -> list[MessageId]:
+    """Delete messages here; those that were living. Each account's feed has their tombstones. Servers are not told:
+    that is `intents.delete`."""
     gone: list[MessageId] = []
-    for account_id, wanted in (await _by_account(tx, message_ids)).items():
+    for account_id, wanted in (await by_account(tx, message_ids)).items():
         modseq = await changes.next_modseq(tx, account_id)
         rows = await tx.rows(QUERIES.remove, account_id=account_id, message_ids=wanted, at=now_ms())
         removed = [MessageId(row["id"]) for row in rows]
@@ -52,18 +56,20 @@ async def delete(tx: TenantTx, message_ids: Iterable[MessageId]) -> list[Message
         await changes.append(tx, account_id, modseq, "updated", "message", alive)
         await changes.append(tx, account_id, modseq, "deleted", "message", removed)
         gone += removed
-    await _say(tx, "message.delete", gone, is_deleted=True)
+    await _say(tx, "message.delete", gone, is_deleted=True, actor=actor)
     return gone
 
 
-async def restore(tx: TenantTx, message_ids: Iterable[MessageId]) -> list[MessageId]:
-    """Bring deleted messages back to their folders; those that were deleted."""
+async def restore(
+    tx: TenantTx, message_ids: Iterable[MessageId], *, actor: Actor | None = None
+) -> list[MessageId]:
+    """Bring deleted messages back to their folders here; those that were deleted."""
     back: list[MessageId] = []
-    for account_id, wanted in (await _by_account(tx, message_ids)).items():
+    for account_id, wanted in (await by_account(tx, message_ids)).items():
         modseq = await changes.next_modseq(tx, account_id)
+        await tx.run(placements.QUERIES.unhide, message_ids=wanted, at=now_ms())
         rows = await tx.rows(QUERIES.bring_back, account_id=account_id, message_ids=wanted)
         restored = [MessageId(row["id"]) for row in rows]
-        await tx.run(placements.QUERIES.unhide, message_ids=restored, at=now_ms())
         alive, homeless = await placements.settle(tx, restored)
         if homeless:
             await _place(tx, account_id, homeless)
@@ -73,7 +79,7 @@ async def restore(tx: TenantTx, message_ids: Iterable[MessageId]) -> list[Messag
         moved = [each for each in alive if each not in set(restored)]
         await changes.append(tx, account_id, modseq, "updated", "message", moved)
         back += restored
-    await _say(tx, "message.restore", back, is_deleted=False)
+    await _say(tx, "message.restore", back, is_deleted=False, actor=actor)
     return back
 
 
@@ -152,7 +158,7 @@ async def _remove_orphans(tx: TenantTx, hashes: list[bytes]) -> list[dict[str, A
     return await tx.rows(queries("blobs").remove, sha256s=orphans) if orphans else []
 
 
-async def _by_account(tx: TenantTx, message_ids: Iterable[MessageId]) -> dict[AccountId, list[MessageId]]:
+async def by_account(tx: TenantTx, message_ids: Iterable[MessageId]) -> dict[AccountId, list[MessageId]]:
     """In the order of the accounts: two that delete at once wait for each other in one order."""
     rows = await tx.rows(QUERIES.accounts_of, message_ids=list(message_ids))
     found: dict[AccountId, list[MessageId]] = defaultdict(list)
@@ -164,7 +170,7 @@ async def _by_account(tx: TenantTx, message_ids: Iterable[MessageId]) -> dict[Ac
 async def _place(tx: TenantTx, account_id: AccountId, message_ids: Sequence[MessageId]) -> None:
     folder = (await folders.ensure(tx, account_id, [SourceFolder(name=RESTORED)]))[RESTORED]
     first = await placements.next_uid(tx, folder.id, _OURS)
-    await placements.insert(
+    await placements.add(
         tx,
         [
             Placement(
@@ -179,11 +185,13 @@ async def _place(tx: TenantTx, account_id: AccountId, message_ids: Sequence[Mess
     )
 
 
-async def _say(tx: TenantTx, action: str, message_ids: Sequence[MessageId], *, is_deleted: bool) -> None:
+async def _say(
+    tx: TenantTx, action: str, message_ids: Sequence[MessageId], *, is_deleted: bool, actor: Actor | None
+) -> None:
     """One message is the object of its entry; many are listed in one."""
     was, now = {"is_deleted": not is_deleted}, {"is_deleted": is_deleted}
     if len(message_ids) == 1:
-        await audit.append(tx, action, "message", message_ids[0], before=was, after=now)
+        await audit.append(tx, action, "message", message_ids[0], before=was, after=now, actor=actor)
     elif message_ids:
         listed = {"messages": [str(each) for each in message_ids]}
-        await audit.append(tx, action, "messages", before=was, after=now | listed)
+        await audit.append(tx, action, "messages", before=was, after=now | listed, actor=actor)

@@ -36,3 +36,9 @@ async def remove(tx: TenantTx, account_id: AccountId, user_id: UserId) -> bool:
 async def of_account(tx: TenantTx, account_id: AccountId) -> list[Share]:
     """The owner first, then everybody that it is shared with. A user who is not the owner sees the own share only."""
     return [Share(**row) for row in await tx.rows(QUERIES.of_account, account_id=account_id)]
+
+
+async def access_of(tx: TenantTx, account_id: AccountId, user_id: UserId) -> Access | None:
+    """What a user may do in an account; None for nothing."""
+    rows = await tx.rows(QUERIES.access, account_id=account_id, user_id=user_id)
+    return rows[0]["access"] if rows else None

@@ -77,3 +77,8 @@ async def server_version(tx: SystemTx) -> str:
 async def refresh_statistics(tx: SystemTx) -> None:
     """Tell the planner how large the tables have become."""
     await tx.rows(QUERIES.refresh_statistics)
+
+
+async def schema_version(tx: SystemTx) -> int | None:
+    """Which migration the database has come to."""
+    return (await tx.rows(QUERIES.schema_version))[0]["version"]

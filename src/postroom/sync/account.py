@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from postroom.blobs import Blobs
 from postroom.model import Account, Folder, FolderState, SourceFolder, TenantId
 from postroom.settings import Settings
-from postroom.store import accounts, folders, placements
+from postroom.store import accounts, folders, intent_rows, placements
 from postroom.store.database import Database
 from postroom.sync.aside import aside
 from postroom.sync.folder import FolderSync, Report, has_mail
 from postroom.sync.heartbeat import heartbeat
 from postroom.sync.ingest import Tally
 from postroom.sync.listing import Listing
+from postroom.sync.write_back import write_back
 from postroom.wire.imap import ImapSource
 
 
@@ -53,6 +55,7 @@ class AccountSync:
         problem: str | None = accounts.INTERRUPTED
         try:
             async with heartbeat(self._db, self._tenant_id, self._account.id):
+                pushed = await write_back(self._db, self._tenant_id, self._account, self._source)
                 worker = await self._worker()
                 looked_at = await self._looked_at(tally, accept_empty=accept_empty)
                 self.expected = _missing(looked_at)
@@ -66,6 +69,11 @@ class AccountSync:
                             looks_at_all=looks_at_all,
                         )
                         tally.add(done)
+                if pushed.is_held_up:
+                    last = write_back(self._db, self._tenant_id, self._account, self._source, is_last=True)
+                    pushed.add(await last)
+                tally.pushed, tally.refused = pushed.done, pushed.refused
+                tally.notes += pushed.problems
             problem = "; ".join(tally.held) or None
         except Exception as error:
             problem = str(error)
@@ -93,7 +101,7 @@ class AccountSync:
         self, tally: Tally, *, accept_empty: bool
     ) -> list[tuple[SourceFolder, Folder, FolderState | None]]:
         """The folders of the server with ours, and their numbers where one question gives them all."""
-        listed = list(await aside(self._source.folders))
+        listed = await self._as_wanted(list(await aside(self._source.folders)))
         numbers = await aside(self._source.states)
         listing = Listing(self._db, self._tenant_id, self._account, self._source)
         followed = await listing.follow(listed, numbers, accept_empty=accept_empty)
@@ -104,6 +112,18 @@ class AccountSync:
         async with self._db.tenant(self._tenant_id) as tx:
             ours = await folders.ensure(tx, self._account.id, listed)
         return [(each, ours[each.name], numbers.get(each.wire_name)) for each in listed if each.is_selectable]
+
+    async def _as_wanted(self, listed: list[SourceFolder]) -> list[SourceFolder]:
+        """The list as it will be when the server has been told of folders that were renamed and deleted here."""
+        async with self._db.tenant(self._tenant_id) as tx:
+            waiting = await intent_rows.folders_waiting(tx, self._account.id)
+            ours = {each.wire_name: each for each in await folders.of_account(tx, self._account.id)}
+        if not waiting:
+            return listed
+        kept = [each for each in listed if not waiting.get(each.wire_name, False)]
+        return [
+            replace(each, name=ours[each.wire_name].name) if each.wire_name in ours else each for each in kept
+        ]
 
     async def _agrees(self, folder: Folder, numbers: FolderState) -> bool:
         """Whether the server's numbers are those of the last agreement: nothing to do, nothing to load."""

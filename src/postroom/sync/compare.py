@@ -45,8 +45,13 @@ def compare(
     quarantined: Collection[int],
     purged: Collection[int],
     pending: Collection[int],
+    changed: Collection[int] = (),
+    landing: int = 0,
 ) -> tuple[Difference, set[int]]:
-    """The differences that can be told without bodies, and the UIDs whose sizes disagree: look at their bytes."""
+    """The differences that can be told without bodies, and the UIDs whose sizes disagree: look at their bytes.
+
+    `changed` differ because their server is yet to be told, or has been told just now; so many more are `landing`.
+    """
     absent = server.keys() - here.keys() - set(quarantined) - set(purged)
     difference = Difference(
         missing=absent - set(pending),
@@ -55,10 +60,12 @@ def compare(
         flags={uid for uid, item in here.items() if not item.is_settled},
         damaged={uid for uid, item in here.items() if not item.has_its_rows},
     )
+    difference.surplus -= set(changed)
+    difference.missing -= set(sorted(difference.missing, reverse=True)[:landing])
     resized: set[int] = set()
     for uid in server.keys() & here.keys():
         seen, item = server[uid], here[uid]
-        if seen.words is not None and seen.words != item.words:
+        if seen.words is not None and seen.words != item.words and uid not in changed:
             difference.flags.add(uid)
         if seen.size_bytes is not None and seen.size_bytes != item.size_bytes:
             resized.add(uid)

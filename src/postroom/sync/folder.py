@@ -15,7 +15,7 @@ from postroom.sync import statistics
 from postroom.sync.aside import aside
 from postroom.sync.batches import Batch, batches
 from postroom.sync.ingest import Arrival, Tally, ingest
-from postroom.sync.plan import Fetch, Forget, Hold, Reflag, Restart, plan
+from postroom.sync.plan import Fetch, Forget, Hold, Reflag, Restart, is_unchanged, plan
 from postroom.sync.recognise import recognise
 from postroom.wire.imap import ImapSource
 
@@ -85,7 +85,9 @@ class FolderSync:
                     missing = await self._note_left_out(folder, remote, uids)
                 case Restart() | Hold():
                     pass  # everything is matched anew first; the old numbering goes at the end
-        tally.vanished += await self._agree(folder, remote, missing)
+        # EXISTS counts only where nothing was listed because nothing changed: some servers say more than they have.
+        count = (remote.exists or 0) if is_unchanged(local, remote) else len(remote.uids)
+        tally.vanished += await self._agree(folder, remote, count - missing)
         return tally
 
     async def fetch(
@@ -202,15 +204,14 @@ class FolderSync:
             await self._let_go(tx, touched, modseq)
         return len(touched)
 
-    async def _agree(self, folder: Folder, remote: FolderState, missing: int) -> int:
+    async def _agree(self, folder: Folder, remote: FolderState, listed_count: int) -> int:
         """Write down the numbers on which both sides agree now. How many messages went with an old numbering."""
         async with self._db.tenant(self._tenant_id) as tx:
             modseq = await changes.next_modseq(tx, self._account.id)
             void = await placements.forget_generation(tx, folder.id, remote.uidvalidity or 0)
             gone = await self._let_go(tx, void, modseq)
             token = f"{remote.uidvalidity}:{remote.uidnext}:{remote.highestmodseq}"
-            listed = len(remote.uids) if remote.uids else remote.exists or 0
-            await folders.set_state(tx, folder.id, remote, listed_count=listed - missing, sync_token=token)
+            await folders.set_state(tx, folder.id, remote, listed_count=listed_count, sync_token=token)
         return gone
 
     async def _let_go(self, tx: TenantTx, touched: Sequence[MessageId], modseq: int) -> int:

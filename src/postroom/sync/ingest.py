@@ -36,6 +36,10 @@ class Tally:
     seconds: float = 0.0
     recognised: int = 0
     """Of those already there: what was known again without fetching it."""
+    pushed: int | None = None
+    """Changes of ours that the server has done; only where it takes any."""
+    refused: int | None = None
+    """Those that it would not do, and that were undone here."""
     held: list[str] = field(default_factory=list)
     """Folders that would have lost everything, and why they did not."""
     notes: list[str] = field(default_factory=list)
@@ -48,6 +52,10 @@ class Tally:
         self.vanished += other.vanished
         self.reflagged += other.reflagged
         self.recognised += other.recognised
+        if other.pushed is not None:
+            self.pushed = (self.pushed or 0) + other.pushed
+        if other.refused is not None:
+            self.refused = (self.refused or 0) + other.refused
         if other.removed is not None:
             self.removed = (self.removed or 0) + other.removed
         self.held += other.held

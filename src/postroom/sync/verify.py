@@ -21,7 +21,7 @@ from postroom.model import (
     SourceFolder,
     TenantId,
 )
-from postroom.store import folders, inventory, placements, quarantine
+from postroom.store import folders, intent_rows, inventory, placements, quarantine
 from postroom.store.database import Database, TenantTx
 from postroom.store.inventory import Item
 from postroom.sync.aside import aside
@@ -49,6 +49,8 @@ class Verified:
     difference: Difference = field(default_factory=Difference)
     items: dict[int, Item] = field(default_factory=dict)
     """Those that differ."""
+    changes: int = 0
+    """How many messages are otherwise here because the server is yet to be told."""
 
 
 class Verifier:
@@ -110,13 +112,21 @@ class Verifier:
             server=len(server) if is_compared else None,
         )
         quarantined, purged, pending = await self._waiting(folder)
+        changed, landing = await self._changed(folder)
         if folder is not None and state is not None and folder.uidvalidity != state.uidvalidity:
             # Renumbered: no UID of ours means anything there.
             found.difference.missing, found.difference.surplus = set(server), set(here)
         elif is_compared:
             found.difference, resized = compare(
-                server, here, quarantined=quarantined, purged=purged, pending=pending
+                server,
+                here,
+                quarantined=quarantined,
+                purged=purged,
+                pending=pending,
+                changed=changed,
+                landing=landing,
             )
+            found.changes = len(changed)
             if listed is not None and state is not None:
                 await self._fetch_again(found, listed, here, set(here) if self._is_deep else resized)
         else:
@@ -157,6 +167,18 @@ class Verifier:
             ranges = await folders.pending(tx, folder.id)
             quarantined = await quarantine.uids(tx, self._account.id, folder.name, uidvalidity)
         return quarantined, purged, {uid for each in ranges for uid in each}
+
+    async def _changed(self, folder: Folder | None) -> tuple[set[int], int]:
+        """What the server is yet to be told of, by UID; and how many it may have taken in already, the answer being lost."""
+        if folder is None:
+            return set(), 0
+        async with self._db.tenant(self._tenant_id) as tx:
+            waiting = [
+                each for each in await intent_rows.of_folder_mail(tx, folder.id) if each.state != "refused"
+            ]
+        own = {each.uid for each in waiting if each.folder_id == folder.id and each.uid and each.uid > 0}
+        coming = [each for each in waiting if each.to_folder_id == folder.id and each.state == "sent"]
+        return own, len(coming)
 
     async def _fetch_again(
         self, found: Verified, listed: SourceFolder, here: dict[int, Item], uids: Iterable[int]

@@ -1,4 +1,4 @@
-"""IMAP: a mailbox on a server, listed, followed and read, never changed (RFC 9051 and RFC 3501)."""
+"""IMAP: a mailbox on a server, listed, followed and read (RFC 9051 and RFC 3501). Reading changes nothing there."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_fetch import BodyReader
 from postroom.wire.imap_names import command, folders_of, quoted, to_wire
 from postroom.wire.imap_replies import listed, selected, statuses
+from postroom.wire.imap_write import MailboxWriter
 from postroom.wire.sasl import Bearer, Password, Tokens
 
 _TRIES = 3
@@ -26,7 +27,7 @@ class ImapSource:
     """An account on an IMAP server: `with ImapSource(host=…) as source: …`.
 
     One connection, opened when it is needed and again after it broke, for one thread at a time. Folders are
-    opened read-only and bodies fetched with PEEK, so nothing on the server changes.
+    opened read-only and bodies fetched with PEEK, so nothing on the server changes but by `writer`.
     """
 
     def __init__(
@@ -171,6 +172,12 @@ class ImapSource:
             identity=imap_look.identity(self._connection()),
         )
         yield from reader.read(wanted)
+
+    def writer(self) -> MailboxWriter:
+        """Changes over the same connection, until something else is asked of this source."""
+        link = self._connection()
+        self._selected = None
+        return MailboxWriter(link)
 
     def watched(self, folder: SourceFolder) -> tuple[ImapConnection, FolderState] | None:
         """The connection with this folder opened, given away to who waits there for news, and what the folder holds;

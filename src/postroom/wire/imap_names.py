@@ -14,6 +14,7 @@ from postroom.model import SourceFolder
 from postroom.wire.folders import folder_type
 
 _SHIFTED = re.compile(r"&([A-Za-z0-9+,]*)-")
+_NOT_PLAIN = re.compile(r"&|[^\x20-\x7e]+")
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _SPECIAL_USES = {
     b"\\all",
@@ -41,6 +42,32 @@ def _unshift(match: re.Match[str]) -> str:
         return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True).decode("utf-16-be")
     except ValueError:
         return match[0]
+
+
+def encode_utf7(name: str) -> str:
+    """The inverse of `decode_utf7`: text as modified UTF-7 (RFC 3501 5.1.3)."""
+    return _NOT_PLAIN.sub(_shift, name)
+
+
+def _shift(match: re.Match[str]) -> str:
+    if match[0] == "&":
+        return "&-"
+    digits = base64.b64encode(match[0].encode("utf-16-be")).decode().rstrip("=")
+    return f"&{digits.replace('/', ',')}-"
+
+
+def spelled(name: str, delimiter: bytes | None) -> str | None:
+    """A name that people gave, levels joined by `/`, as the wire name for a server with this delimiter; the inverse of
+    `readable`. None where the delimiter stands within a level: the server would take it for two."""
+    separator = delimiter.decode("latin-1") if delimiter else None
+    levels = name.split("/")
+    if separator != "/":
+        levels = [level.replace(_SLASH_IN_A_NAME, "/") for level in levels]
+    if separator is None:
+        return encode_utf7(levels[0]) if len(levels) == 1 else None
+    if any(separator in level for level in levels):
+        return None
+    return separator.join(map(encode_utf7, levels))
 
 
 def from_wire(raw: bytes) -> str:

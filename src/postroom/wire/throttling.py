@@ -37,7 +37,8 @@ def throttled(where: str, code: bytes, reason: str, *, is_last: bool) -> Throttl
     """The pause that is asked for, if it is one: until the time that the server names, or a quarter of an hour."""
     word = code.split(b" ")[0].upper()
     asks = _WORDS.search(reason) or (is_last and _LAST_WORDS.search(reason))
-    if (word not in CODES or word == b"INUSE") and not asks:  # a folder may be in use, too
+    # A folder may be in use, too, and a mailbox full.
+    if (word not in CODES or word in (b"INUSE", b"OVERQUOTA")) and not asks:
         return None
     return _until(where, reason)
 

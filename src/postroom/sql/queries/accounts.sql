@@ -80,6 +80,15 @@ set is_deleted = true, deleted_at = %(at)s, is_sync_enabled = false, credential_
 where tenant_id = %(tenant_id)s
   and id = %(account_id)s
 
+-- name: set_following
+-- Its name, whether it is kept in step with its server, and how often.
+update email_accounts
+set account_name = %(account_name)s, is_sync_enabled = %(is_sync_enabled)s, sync_interval = %(sync_interval)s,
+  updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+  and not is_deleted
+
 -- name: sync_goes_on
 update email_accounts
 set is_syncing = true, updated_at = %(at)s

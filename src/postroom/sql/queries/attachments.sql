@@ -22,6 +22,13 @@ where tenant_id = %(tenant_id)s
   and not is_deleted
 order by position
 
+-- name: get
+select id, message_id, account_id, filename, mime_type, size_bytes, content_id, is_inline, content_hash, blob_hash, created_at
+from email_attachments
+where tenant_id = %(tenant_id)s
+  and id = %(attachment_id)s
+  and not is_deleted
+
 -- name: newest
 -- The attachments of the tenant, newest first, a page at a time.
 select id, message_id, filename, mime_type, size_bytes, content_hash, created_at

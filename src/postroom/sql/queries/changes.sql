@@ -29,3 +29,18 @@ where tenant_id = %(tenant_id)s
   and at >= %(since)s
   and at < %(before)s
 order by at, account_id, modseq
+
+-- name: heads
+-- How far the feed of each account has come.
+select id, modseq
+from email_accounts
+where tenant_id = %(tenant_id)s
+order by id
+
+-- name: hold
+-- Nobody writes in the account until the transaction ends; its feed does not go on by it.
+select modseq
+from email_accounts
+where tenant_id = %(tenant_id)s
+  and id = %(account_id)s
+for update

@@ -8,6 +8,29 @@ where tenant_id = %(tenant_id)s
   and not is_deleted
 order by name
 
+-- name: by_id
+select *
+from email_folders
+where tenant_id = %(tenant_id)s
+  and id = %(folder_id)s
+  and not is_deleted
+
+-- name: get
+select *
+from email_folders
+where tenant_id = %(tenant_id)s
+  and id = %(folder_id)s
+
+-- name: below
+-- The living folders below a name.
+select *
+from email_folders
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+  and starts_with(name, %(name)s || '/')
+  and not is_deleted
+order by name
+
 -- name: wire_names
 -- How the server spells these folders.
 select name, wire_name
@@ -91,6 +114,49 @@ set name = %(name)s, wire_name = %(wire_name)s, type = %(type)s, updated_at = %(
 where tenant_id = %(tenant_id)s
   and id = %(folder_id)s
 
+-- name: rename_to
+-- The name only: the server calls it otherwise until it is told.
+update email_folders
+set name = %(name)s, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(folder_id)s
+
+-- name: spell
+-- How the server spells its name.
+update email_folders
+set wire_name = %(wire_name)s, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(folder_id)s
+
+-- name: put_away
+-- Deleted here; the server may have it still.
+update email_folders
+set is_deleted = true, deleted_at = %(at)s, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(folder_id)s
+  and not is_deleted
+
+-- name: bring_back
+update email_folders
+set is_deleted = false, deleted_at = null, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(folder_id)s
+
+-- name: look_at_all
+-- The next look at this folder believes no count of changes.
+update email_folders
+set highestmodseq = null, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(folder_id)s
+
+-- name: count_listed
+-- So many more, or fewer, does the server list than at the last look: we told it to.
+update email_folders
+set listed_count = listed_count + %(more)s, updated_at = %(at)s
+where tenant_id = %(tenant_id)s
+  and id = %(folder_id)s
+  and listed_count is not null
+
 -- name: let_go
 -- The server no longer has this folder. What lay in it is let go by placements.forget_folder.
 update email_folders
@@ -113,7 +179,7 @@ cross join lateral (
   -- Counted, not read from the counters: it is what they are held against.
   select count(*) filter (where p.vanished_at is null) as stored, count(*) filter (where p.vanished_at is not null) as gone
   from email_placements p
-  where p.tenant_id = f.tenant_id and p.folder_id = f.id
+  where p.tenant_id = f.tenant_id and p.folder_id = f.id and p.uid > 0
 ) p
 cross join lateral (
   select count(*) as purged, count(*) filter (where u.uid <@ f.pending) as among_pending

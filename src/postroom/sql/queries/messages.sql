@@ -89,6 +89,26 @@ from email_messages
 where tenant_id = %(tenant_id)s
   and id = %(message_id)s
 
+-- name: view
+-- A message as it is shown, with where it lies, who is named in its header, and what is attached, in one answer.
+select m.id, m.thread_id, m.account_id, m.folder_id, m.message_id_header, m.in_reply_to, m.reference_ids, m.subject, m."from",
+  m.sent_at, m.received_at, m.preview, m.list_id, m.is_read, m.is_flagged, m.is_draft, m.is_deleted, m.has_attachments,
+  m.size_bytes, m.text_body, m.html_body, m.defects, m.updated_at, m.content_hash, m.raw_blob, m.raw_recipe,
+  (select json_agg(json_build_object('id', f.id, 'name', f.name, 'type', f.type, 'flags', p.flags, 'keywords', p.keywords)
+      order by f.name, p.uid)
+    from email_placements p
+    join email_folders f on f.tenant_id = p.tenant_id and f.id = p.folder_id
+    where p.tenant_id = m.tenant_id and p.message_id = m.id and p.vanished_at is null and not p.is_hidden) as folders,
+  (select json_agg(json_build_object('role', a.role, 'name', a.name, 'address', a.address) order by a.role, a.position)
+    from email_addresses a where a.tenant_id = m.tenant_id and a.message_id = m.id) as addresses,
+  (select json_agg(json_build_object('id', t.id, 'filename', t.filename, 'mime_type', t.mime_type, 'size_bytes', t.size_bytes,
+      'sha256', t.content_hash, 'content_id', t.content_id, 'is_inline', t.is_inline) order by t.position)
+    from email_attachments t
+    where t.tenant_id = m.tenant_id and t.message_id = m.id and not t.is_deleted) as attachments
+from email_messages m
+where m.tenant_id = %(tenant_id)s
+  and m.id = %(message_id)s
+
 -- name: starting_with
 -- Messages whose id starts so: what a person copied from a list.
 select id
@@ -106,7 +126,8 @@ where tenant_id = %(tenant_id)s
 order by role, position
 
 -- name: summaries
-select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+select id, thread_id, account_id, folder_id, subject, "from", sent_at, received_at, preview, is_read, is_flagged, is_draft,
+  has_attachments, size_bytes
 from email_messages
 where tenant_id = %(tenant_id)s
   and id = any (%(message_ids)s::uuid[])
@@ -122,7 +143,8 @@ where tenant_id = %(tenant_id)s
 
 -- name: list_folder
 -- A folder, newest first.
-select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+select id, thread_id, account_id, folder_id, subject, "from", sent_at, received_at, preview, is_read, is_flagged, is_draft,
+  has_attachments, size_bytes
 from email_messages
 where tenant_id = %(tenant_id)s
   and folder_id = %(folder_id)s
@@ -133,7 +155,8 @@ limit %(limit)s
 
 -- name: list_tenant
 -- All mail of the tenant, newest first.
-select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+select id, thread_id, account_id, folder_id, subject, "from", sent_at, received_at, preview, is_read, is_flagged, is_draft,
+  has_attachments, size_bytes
 from email_messages
 where tenant_id = %(tenant_id)s
   and not is_deleted
@@ -143,16 +166,20 @@ limit %(limit)s
 
 -- name: list_thread
 -- A conversation in its order.
-select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+select id, thread_id, account_id, folder_id, subject, "from", sent_at, received_at, preview, is_read, is_flagged, is_draft,
+  has_attachments, size_bytes
 from email_messages
 where tenant_id = %(tenant_id)s
   and thread_id = %(thread_id)s
   and not is_deleted
+  and (received_at, id) > (%(after_at)s, %(after_id)s)
 order by received_at, id
+limit %(limit)s
 
 -- name: list_unread
 -- What is unread in an account, newest first.
-select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+select id, thread_id, account_id, folder_id, subject, "from", sent_at, received_at, preview, is_read, is_flagged, is_draft,
+  has_attachments, size_bytes
 from email_messages
 where tenant_id = %(tenant_id)s
   and account_id = %(account_id)s
@@ -164,7 +191,8 @@ limit %(limit)s
 
 -- name: flagged
 -- The flagged messages of an account, newest first.
-select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+select id, thread_id, account_id, folder_id, subject, "from", sent_at, received_at, preview, is_read, is_flagged, is_draft,
+  has_attachments, size_bytes
 from email_messages
 where tenant_id = %(tenant_id)s
   and account_id = %(account_id)s
@@ -176,7 +204,8 @@ limit %(limit)s
 
 -- name: drafts
 -- The drafts of an account, newest first.
-select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+select id, thread_id, account_id, folder_id, subject, "from", sent_at, received_at, preview, is_read, is_flagged, is_draft,
+  has_attachments, size_bytes
 from email_messages
 where tenant_id = %(tenant_id)s
   and account_id = %(account_id)s
@@ -188,7 +217,8 @@ limit %(limit)s
 
 -- name: of_list
 -- The mail of a mailing list or newsletter, newest first.
-select id, thread_id, account_id, subject, "from", received_at, preview, is_read, is_flagged
+select id, thread_id, account_id, folder_id, subject, "from", sent_at, received_at, preview, is_read, is_flagged, is_draft,
+  has_attachments, size_bytes
 from email_messages
 where tenant_id = %(tenant_id)s
   and list_id = %(list_id)s
@@ -198,12 +228,15 @@ order by received_at desc, id desc
 limit %(limit)s
 
 -- name: purgeable
--- What was deleted before a time, the longest gone first, a page at a time. It may be held.
+-- What was deleted before a time and its server was told of, the longest gone first, a page at a time. It may be held.
 select id, account_id, deleted_at
 from email_messages
 where tenant_id = %(tenant_id)s
   and is_deleted
   and deleted_at < %(before)s
+  and not exists (
+    select from email_intents i
+    where i.tenant_id = %(tenant_id)s and i.message_id = email_messages.id and i.state <> 'refused')
   and (deleted_at, id) > (%(after_at)s, %(after_id)s)
 order by deleted_at, id
 limit %(limit)s
@@ -214,6 +247,9 @@ from email_messages
 where tenant_id = %(tenant_id)s
   and is_deleted
   and deleted_at < %(before)s
+  and not exists (
+    select from email_intents i
+    where i.tenant_id = %(tenant_id)s and i.message_id = email_messages.id and i.state <> 'refused')
 
 -- name: deleted
 -- What was deleted since a time, the latest first, a page at a time.
@@ -253,6 +289,13 @@ from email_messages
 where tenant_id = %(tenant_id)s
   and id = any (%(message_ids)s::uuid[])
 
+-- name: homes_of
+-- The folder that each of these messages says it lies in, or lay in last.
+select id, folder_id
+from email_messages
+where tenant_id = %(tenant_id)s
+  and id = any (%(message_ids)s::uuid[])
+
 -- name: blobs_of
 -- The blobs that these messages need, and perhaps others too.
 select raw_blob as sha256
@@ -277,9 +320,9 @@ returning thread_family_id
 select m.id, m.content_hash, m.raw_blob, m.raw_recipe, m.received_at, m.is_read, m.is_flagged, m.is_draft, m."from",
   coalesce((select array_agg(distinct f.name order by f.name) from email_placements p
     join email_folders f on f.tenant_id = p.tenant_id and f.id = p.folder_id
-    where p.tenant_id = m.tenant_id and p.message_id = m.id and p.vanished_at is null), '{}') as folders,
+    where p.tenant_id = m.tenant_id and p.message_id = m.id and p.vanished_at is null and not p.is_hidden), '{}') as folders,
   coalesce((select array_agg(distinct flag) from email_placements p, unnest(p.flags) flag
-    where p.tenant_id = m.tenant_id and p.message_id = m.id and p.vanished_at is null), '{}') as flags
+    where p.tenant_id = m.tenant_id and p.message_id = m.id and p.vanished_at is null and not p.is_hidden), '{}') as flags
 from email_messages m
 where m.tenant_id = %(tenant_id)s
   and m.account_id = %(account_id)s

@@ -18,13 +18,26 @@ on conflict (tenant_id, folder_id, uidvalidity, uid)
   where email_placements.vanished_at is not null
 returning message_id, folder_id, uid
 
+-- name: add
+-- Places that nothing has yet.
+insert into email_placements
+  (tenant_id, folder_id, uidvalidity, uid, message_id, flags, keywords, internal_date, object_id, created_at, updated_at)
+select %(tenant_id)s, n.folder_id, n.uidvalidity, n.uid, n.message_id, n.flags::text[], n.keywords::text[],
+  n.internal_date, n.object_id, %(at)s, %(at)s
+from unnest(
+  %(folder_ids)b::uuid[], %(uidvalidities)b::bigint[], %(uids)b::bigint[], %(message_ids)b::uuid[], %(flags)b::text[],
+  %(keywords)b::text[], %(internal_dates)b::bigint[], %(object_ids)b::text[]
+) as n (folder_id, uidvalidity, uid, message_id, flags, keywords, internal_date, object_id)
+
 -- name: living
--- What we believe lies in the folder, with what was removed or purged here and is still there.
+-- What we believe lies in the folder, with what was removed or purged here and is still there. What was put there here
+-- and has no UID yet is not among it: the server does not know of it.
 select uid, flags || keywords as words
 from email_placements
 where tenant_id = %(tenant_id)s
   and folder_id = %(folder_id)s
   and uidvalidity = %(uidvalidity)s
+  and uid > 0
   and vanished_at is null
 union all
 select uid, null
@@ -48,12 +61,15 @@ where tenant_id = %(tenant_id)s
   and uidvalidity = %(uidvalidity)s
 
 -- name: of_message
-select f.name, p.uid, p.flags, p.keywords
+select f.name, case when p.uid > 0 then p.uid end as uid, p.flags, p.keywords
 from email_placements p
 join email_folders f on f.tenant_id = p.tenant_id and f.id = p.folder_id
 where p.tenant_id = %(tenant_id)s
   and p.message_id = %(message_id)s
   and p.vanished_at is null
+  and (not p.is_hidden or exists (
+    select from email_messages m
+    where m.tenant_id = p.tenant_id and m.id = p.message_id and m.removed_at is not null))
 order by f.name, p.uid
 
 -- name: by_object
@@ -93,7 +109,8 @@ where tenant_id = %(tenant_id)s
 -- How many messages the server must have in the folder, by what we know: those too that were removed or purged here.
 select (
     select count(*) from email_placements
-    where tenant_id = %(tenant_id)s and folder_id = %(folder_id)s and uidvalidity = %(uidvalidity)s and vanished_at is null
+    where tenant_id = %(tenant_id)s and folder_id = %(folder_id)s and uidvalidity = %(uidvalidity)s and uid > 0
+      and vanished_at is null
   ) + (
     select count(*) from email_purged_uids
     where tenant_id = %(tenant_id)s and folder_id = %(folder_id)s and uidvalidity = %(uidvalidity)s
@@ -118,6 +135,14 @@ where tenant_id = %(tenant_id)s
   and message_id = any (%(message_ids)s::uuid[])
   and folder_id = any (%(folder_ids)s::uuid[])
   and vanished_at is null
+
+-- name: next_below
+-- The first number that stands in a folder for a UID which its server is yet to give.
+select least(coalesce(min(uid), 0), 0) - 1 as uid
+from email_placements
+where tenant_id = %(tenant_id)s
+  and folder_id = %(folder_id)s
+  and uidvalidity = 0
 
 -- name: next_uid
 select coalesce(max(uid), 0) + 1 as uid
@@ -176,6 +201,7 @@ set vanished_at = %(at)s, updated_at = %(at)s
 where tenant_id = %(tenant_id)s
   and folder_id = %(folder_id)s
   and uidvalidity <> %(uidvalidity)s
+  and uid > 0
   and vanished_at is null
 returning message_id
 
@@ -200,7 +226,8 @@ where p.tenant_id = %(tenant_id)s
 returning p.message_id
 
 -- name: hide
--- The server may have a message that was removed here, and may bring it into another folder: it stays removed.
+-- The server may have a message that was removed here, and may bring it into another folder: it stays removed. So it does
+-- where it was taken out of a folder and the server, not told of it yet, has given it another number there.
 update email_placements p
 set is_hidden = true, updated_at = %(at)s
 from email_messages m
@@ -210,14 +237,127 @@ where p.tenant_id = %(tenant_id)s
   and not p.is_hidden
   and m.tenant_id = %(tenant_id)s
   and m.id = p.message_id
-  and m.removed_at is not null
+  and (m.removed_at is not null or (p.uid > 0 and exists (
+    select from email_intents i
+    where i.tenant_id = p.tenant_id and i.message_id = p.message_id and i.folder_id = p.folder_id
+      and i.kind in ('move', 'expunge') and i.state <> 'refused' and i.uid > 0
+      and (i.uidvalidity <> p.uidvalidity or i.uid = p.uid))))
 
 -- name: unhide
-update email_placements
+-- What was hidden when its message was removed. What had been taken out of its folder before stays out of it, and so does
+-- what the server is about to take out.
+update email_placements p
 set is_hidden = false, updated_at = %(at)s
-where tenant_id = %(tenant_id)s
-  and message_id = any (%(message_ids)s::uuid[])
-  and is_hidden
+from email_messages m
+where p.tenant_id = %(tenant_id)s
+  and p.message_id = any (%(message_ids)s::uuid[])
+  and p.is_hidden
+  and p.updated_at >= m.removed_at
+  and m.tenant_id = %(tenant_id)s
+  and m.id = p.message_id
+  and not exists (
+    select from email_intents i
+    where i.tenant_id = p.tenant_id and i.message_id = p.message_id and i.kind in ('move', 'expunge')
+      and i.state <> 'refused'
+      and (i.folder_id, i.uidvalidity, i.uid) = (p.folder_id, p.uidvalidity, p.uid))
+
+-- name: overlay
+-- What a server says of flags gives way to what was changed here and it was not told yet: the last word on each flag.
+with said as (
+  select distinct on (p.folder_id, p.uidvalidity, p.uid, w.word) p.folder_id, p.uidvalidity, p.uid, w.word, w.is_wanted
+  from email_intents i
+  join email_placements p on p.tenant_id = i.tenant_id and p.message_id = i.message_id and p.folder_id = i.folder_id
+    and p.vanished_at is null and (i.uid = p.uid or (i.uidvalidity <> p.uidvalidity and i.uid > 0 and p.uid > 0))
+  cross join lateral (
+    select a.word, true from unnest(i.added) a (word)
+    union all
+    select r.word, false from unnest(i.removed) r (word)) w (word, is_wanted)
+  where i.tenant_id = %(tenant_id)s
+    and i.message_id = any (%(message_ids)s::uuid[])
+    and i.kind = 'mark'
+    and i.state <> 'refused'
+  order by p.folder_id, p.uidvalidity, p.uid, w.word, i.sequence desc
+), meant as (
+  select folder_id, uidvalidity, uid,
+    coalesce(array_agg(word) filter (where is_wanted), '{}') as added,
+    coalesce(array_agg(word) filter (where not is_wanted), '{}') as removed
+  from said
+  group by folder_id, uidvalidity, uid
+), become as (
+  select p.folder_id, p.uidvalidity, p.uid,
+    array(select distinct word from unnest(p.flags || p.keywords || m.added) word
+      where word <> all (m.removed) order by word) as words
+  from meant m
+  join email_placements p on p.tenant_id = %(tenant_id)s and p.folder_id = m.folder_id
+    and p.uidvalidity = m.uidvalidity and p.uid = m.uid
+  where not (p.flags || p.keywords @> m.added) or p.flags || p.keywords && m.removed
+)
+update email_placements p
+set flags = array(select word from unnest(b.words) word where starts_with(word, '\')),
+  keywords = array(select word from unnest(b.words) word where not starts_with(word, '\')), updated_at = %(at)s
+from become b
+where p.tenant_id = %(tenant_id)s
+  and p.folder_id = b.folder_id
+  and p.uidvalidity = b.uidvalidity
+  and p.uid = b.uid
+
+-- name: set_words
+update email_placements p
+set flags = n.flags::text[], keywords = n.keywords::text[], updated_at = %(at)s
+from unnest(%(folder_ids)b::uuid[], %(uidvalidities)b::bigint[], %(uids)b::bigint[], %(flags)b::text[],
+  %(keywords)b::text[]) as n (folder_id, uidvalidity, uid, flags, keywords)
+where p.tenant_id = %(tenant_id)s
+  and p.folder_id = n.folder_id
+  and p.uidvalidity = n.uidvalidity
+  and p.uid = n.uid
+
+-- name: take_out
+-- Out of its folder here; the server may have it there still.
+update email_placements p
+set is_hidden = true, updated_at = %(at)s
+from unnest(%(folder_ids)b::uuid[], %(uidvalidities)b::bigint[], %(uids)b::bigint[]) as n (folder_id, uidvalidity, uid)
+where p.tenant_id = %(tenant_id)s
+  and p.folder_id = n.folder_id
+  and p.uidvalidity = n.uidvalidity
+  and p.uid = n.uid
+
+-- name: put_back
+-- Where a message was taken out. One that was removed meanwhile stays out of sight.
+update email_placements p
+set is_hidden = false, updated_at = %(at)s
+from unnest(%(folder_ids)b::uuid[], %(uidvalidities)b::bigint[], %(uids)b::bigint[]) as n (folder_id, uidvalidity, uid)
+where p.tenant_id = %(tenant_id)s
+  and p.folder_id = n.folder_id
+  and p.uidvalidity = n.uidvalidity
+  and p.uid = n.uid
+  and p.is_hidden
+
+-- name: let_go
+update email_placements p
+set vanished_at = %(at)s, updated_at = %(at)s
+from unnest(%(folder_ids)b::uuid[], %(uidvalidities)b::bigint[], %(uids)b::bigint[]) as n (folder_id, uidvalidity, uid)
+where p.tenant_id = %(tenant_id)s
+  and p.folder_id = n.folder_id
+  and p.uidvalidity = n.uidvalidity
+  and p.uid = n.uid
+  and p.vanished_at is null
+returning p.folder_id, p.uid
+
+-- name: land
+-- What stood in a folder without a UID has got one. A sync may have seen it there already.
+insert into email_placements
+  (tenant_id, folder_id, uidvalidity, uid, message_id, flags, keywords, internal_date, object_id, is_hidden, created_at,
+  updated_at)
+select p.tenant_id, p.folder_id, n.new_uidvalidity, n.new_uid, p.message_id, p.flags, p.keywords, p.internal_date,
+  p.object_id, p.is_hidden, p.created_at, %(at)s
+from unnest(%(folder_ids)b::uuid[], %(uidvalidities)b::bigint[], %(uids)b::bigint[], %(new_uidvalidities)b::bigint[],
+  %(new_uids)b::bigint[]) as n (folder_id, uidvalidity, uid, new_uidvalidity, new_uid)
+join email_placements p on p.tenant_id = %(tenant_id)s and p.folder_id = n.folder_id and p.uidvalidity = n.uidvalidity
+  and p.uid = n.uid and p.vanished_at is null
+on conflict (tenant_id, folder_id, uidvalidity, uid)
+  do update set vanished_at = null, message_id = excluded.message_id, is_hidden = excluded.is_hidden,
+    updated_at = excluded.updated_at
+returning folder_id, uid, xmax = 0 as is_new
 
 -- name: release_uids
 -- First half of `settle`: no message may hold a UID that another is about to get.
@@ -244,7 +384,7 @@ with lies as (
   order by p.message_id, p.created_at, p.folder_id, p.uid
 )
 update email_messages m
-set folder_id = coalesce(l.folder_id, m.folder_id), imap_uid = l.uid::text,
+set folder_id = coalesce(l.folder_id, m.folder_id), imap_uid = case when l.uid > 0 then l.uid::text end,
   is_read = coalesce(l.is_read, m.is_read), is_flagged = coalesce(l.is_flagged, m.is_flagged),
   is_draft = coalesce(l.is_draft, m.is_draft), is_deleted = l.message_id is null,
   deleted_at = case when l.message_id is null then coalesce(m.deleted_at, %(at)s) end, updated_at = %(at)s
@@ -277,6 +417,7 @@ join email_accounts a on a.tenant_id = f.tenant_id and a.id = f.account_id
 where p.tenant_id = %(tenant_id)s
   and p.message_id = any (%(message_ids)s::uuid[])
   and p.vanished_at is null
+  and p.uid > 0
   and f.wire_name <> ''
   and a.hostname is not null
 on conflict (tenant_id, folder_id, uidvalidity, uid) do nothing

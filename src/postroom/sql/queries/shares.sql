@@ -27,3 +27,11 @@ from email_account_shares
 where tenant_id = %(tenant_id)s
   and account_id = %(account_id)s
 order by access <> 'owner', user_id
+
+-- name: access
+-- What a user may do in an account.
+select access
+from email_account_shares
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+  and user_id = %(user_id)s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from postroom.blobs import Blobs
@@ -153,3 +153,8 @@ def _too_late(state: str) -> str:
         "unknown": "it may have been sent; say what you know with postroom outbox settle",
         "cancelled": "it was taken back before",
     }.get(state, f"it is {state}")
+
+
+def now() -> datetime:
+    """The date of a letter that is written at this moment."""
+    return datetime.now(UTC)

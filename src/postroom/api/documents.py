@@ -1,0 +1,131 @@
+"""Documents: OpenAPI 3.1 with every refusal, and a page that shows it without a line from anywhere else."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.openapi.utils import get_openapi
+
+from postroom import __version__
+from postroom.api import shapes
+from postroom.api.problems import MEDIA_TYPE
+
+router = APIRouter(include_in_schema=False)
+_REFUSALS = {
+    "400": "Something in the request is wrong: `field` says what.",
+    "401": "No key, or one that is not good.",
+    "403": "The key may not do it, or the tenant is suspended.",
+    "404": "It is not there, or it is not yours.",
+    "409": "It cannot be done as things are.",
+    "410": "The cursor is not of this feed any more.",
+    "412": "It was changed meanwhile.",
+    "413": "The body is too large.",
+    "416": "It has no such range.",
+    "429": "Too many requests; `Retry-After` says when to go on.",
+    "500": "Something went wrong here.",
+    "503": "The store did not get to it; try again.",
+    "507": "There is no space left.",
+}
+_OPEN = ("/healthz", "/readyz", "/metrics")
+_ABOUT = """Mail in your own PostgreSQL, over HTTP. A request reads and writes rows and never waits for a mail server: what is
+to happen there is pending until a worker has done it.
+
+Every request shows a key: `Authorization: Bearer prk_…`. The tenant is the key's. Times are RFC 3339; lists are read
+page by page with the `next` of the last one. A refusal is `application/problem+json`."""
+
+
+def install(app: FastAPI) -> None:
+    """Make the document once, when it is first asked for."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _made(app)
+        return app.openapi_schema
+
+    app.openapi = openapi
+    app.include_router(router)
+
+
+def _made(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title="Postroom", version=__version__, openapi_version="3.1.0", description=_ABOUT, routes=app.routes
+    )
+    components = document.setdefault("components", {})
+    listed = components.setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        listed.pop(name, None)
+    listed["Problem"] = shapes.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    components["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "A key of a tenant (`prk_…`)."},
+        "installation": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key of the installation (`pra_…`): makes tenants and their keys, opens no mail.",
+        },
+    }
+    refusals = {
+        status: {
+            "description": text,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, text in _REFUSALS.items()
+    }
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            operation["responses"] |= refusals
+            scheme = "installation" if path.startswith("/v1/tenants") else "key"
+            operation["security"] = [] if path in _OPEN else [{scheme: []}]
+            if "304" not in operation["responses"]:
+                operation["responses"]["304"] = {"description": "The caller has it already."}
+    return document
+
+
+@router.get("/docs")
+async def docs(request: Request) -> Response:
+    """One page of HTML, made of the document."""
+    document = request.app.openapi()
+    parts = [f"<h1>{escape(document['info']['title'])} {escape(document['info']['version'])}</h1>"]
+    parts += [f"<p>{escape(each)}</p>" for each in document["info"]["description"].split("\n\n")]
+    parts.append('<p><a href="/openapi.json">openapi.json</a> (OpenAPI 3.1)</p>')
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            parts.append(_operation(path, method, operation))
+    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>Postroom</title><style>{_STYLE}</style>"
+    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+    return Response(
+        page + "".join(parts), media_type="text/html", headers={"Content-Security-Policy": policy}
+    )
+
+
+def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{escape(each['name'])}</code><td>{escape(each['in'])}"
+        f"<td>{escape(_kind(each.get('schema', {})))}<td>{escape(each.get('description', ''))}"
+        for each in operation.get("parameters", [])
+    )
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    takes = f"<p>Takes <code>{escape(_kind(body))}</code></p>" if body else ""
+    said = escape(operation.get("description", operation.get("summary", "")))
+    table = f"<table>{rows}</table>" if rows else ""
+    return (
+        f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code></summary>"
+        f"<p>{said}</p>{takes}{table}</details>"
+    )
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return schema["$ref"].rpartition("/")[2]
+    if "anyOf" in schema:
+        return " or ".join(_kind(each) for each in schema["anyOf"] if each.get("type") != "null")
+    if "enum" in schema:
+        return " or ".join(map(str, schema["enum"]))
+    return schema.get("format") or str(schema.get("type", ""))
+
+
+_STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
+summary{padding:.4rem;cursor:pointer;background:#f4f4f2;margin:.2rem 0}summary b{display:inline-block;width:4.5rem}
+td{padding:.1rem .8rem .1rem 0;vertical-align:top}code{font-size:.95em}"""

@@ -1,0 +1,88 @@
+"""Limits: how many requests a key, and all keys of a tenant, may make. In memory, or in Redis for several processes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+from limits import RateLimitItem, parse
+from limits.aio.storage import MemoryStorage, Storage
+from limits.aio.strategies import FixedWindowRateLimiter
+from limits.errors import StorageError
+
+from postroom.errors import SettingError, UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a key stands after a request: what the headers say (draft-ietf-httpapi-ratelimit-headers)."""
+
+    allowed: bool
+    limit: int
+    window_seconds: int
+    remaining: int
+    reset_seconds: int
+
+    def headers(self) -> dict[str, str]:
+        found = {
+            "RateLimit-Policy": f'"key";q={self.limit};w={self.window_seconds}',
+            "RateLimit": f'"key";r={self.remaining};t={self.reset_seconds}',
+        }
+        return found if self.allowed else found | {"Retry-After": str(self.reset_seconds)}
+
+
+class Limits:
+    """Counts requests in fixed windows."""
+
+    def __init__(self, *, key_rate: str, tenant_rate: str, redis_url: str | None) -> None:
+        self._of_key = _rate("POSTROOM_SERVICE_RATE", key_rate)
+        self._of_tenant = _rate("POSTROOM_SERVICE_TENANT_RATE", tenant_rate)
+        self._counter = FixedWindowRateLimiter(_storage(redis_url))
+
+    async def count(self, key_id: UUID, tenant_id: UUID) -> Standing | None:
+        """One request more. None where there is no limit, or nobody to ask: then it is let through."""
+        try:
+            standing = await self._hit(self._of_key, "key", key_id)
+            if standing is not None and not standing.allowed:
+                return standing
+            whole = await self._hit(self._of_tenant, "tenant", tenant_id)
+        except StorageError:
+            return None
+        return whole if whole is not None and not whole.allowed else standing
+
+    async def _hit(self, rate: RateLimitItem | None, kind: str, whose: UUID) -> Standing | None:
+        if rate is None:
+            return None
+        name = (kind, whose.hex)
+        allowed = await self._counter.hit(rate, *name)
+        window = await self._counter.get_window_stats(rate, *name)
+        return Standing(
+            allowed=allowed,
+            limit=rate.amount,
+            window_seconds=rate.get_expiry(),
+            remaining=max(0, window.remaining),
+            reset_seconds=max(1, round(window.reset_time - time.time())),
+        )
+
+
+def _rate(name: str, text: str) -> RateLimitItem | None:
+    if text.strip() == "0":
+        return None
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise SettingError(name=name, value=text, expected="a rate such as 600/minute, or 0") from error
+
+
+def _storage(redis_url: str | None) -> Storage:
+    if redis_url is None:
+        return MemoryStorage()
+    try:
+        from limits.aio.storage import RedisStorage
+
+        return RedisStorage(f"async+{redis_url}", wrap_exceptions=True, implementation="redispy")
+    except Exception as error:
+        raise UsageError(
+            reason=f"POSTROOM_REDIS_URL is set and cannot be used ({error}). Install the extra: pip install 'postroom[redis]'."
+        ) from error

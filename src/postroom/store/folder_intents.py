@@ -1,0 +1,154 @@
+"""Folders that people make, rename and delete: here at once, and told to the server by the next sync."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from postroom.errors import NotFound, UsageError
+from postroom.model import AccountId, Folder, FolderId, FolderType, IntentId, SourceFolder
+from postroom.sql import queries
+from postroom.store import audit, changes, folders, intent_rows, quarantine
+from postroom.store.audit import Actor
+from postroom.store.database import TenantTx
+from postroom.store.intent_places import bring, is_mirrored, lying_in
+from postroom.store.intent_rows import Wanted
+
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff%*]")
+_MOST_BYTES = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderChanged:
+    """What a change of a folder came to."""
+
+    folder: Folder
+    intents: list[IntentId]
+    """What its server is yet to be told of it."""
+    messages: int = 0
+    """How many messages went to Trash with it."""
+
+
+async def create(
+    tx: TenantTx, account_id: AccountId, name: str, *, actor: Actor | None = None
+) -> FolderChanged:
+    """Make a folder; levels are joined by `/`. Raises UsageError for a name that cannot be, or is taken."""
+    modseq = await changes.next_modseq(tx, account_id)
+    await _free(tx, account_id, name)
+    folder, intents = await _make(tx, account_id, name, "custom", modseq)
+    await _trail(tx, "folder.create", folder.id, None, name, actor)
+    return FolderChanged(folder=folder, intents=intents)
+
+
+async def rename(
+    tx: TenantTx, folder_id: FolderId, name: str, *, actor: Actor | None = None
+) -> FolderChanged:
+    """Give a folder another name, and all that is below it. Raises NotFound, and UsageError as `create` does."""
+    account_id = (await folders.get(tx, folder_id)).account_id
+    modseq = await changes.next_modseq(tx, account_id)
+    folder = await _changeable(tx, folder_id)
+    if name == folder.name:
+        return FolderChanged(folder=folder, intents=[])
+    if name.startswith(f"{folder.name}/"):
+        raise UsageError(reason=f"{folder.name} cannot go below itself.")
+    await _free(tx, account_id, name)
+    mirrored = await is_mirrored(tx, folder)
+    touched: list[UUID] = []
+    for each in [folder, *await folders.below(tx, account_id, folder.name)]:
+        new = name + each.name[len(folder.name) :]
+        await folders.rename_to(tx, each.id, new)
+        await quarantine.rename_folder(tx, account_id, each.name, new)
+        touched.append(each.id)
+    wanted = [Wanted(kind="rename_folder", folder_id=folder.id, name=name, old_name=folder.name)]
+    intents = await intent_rows.append(tx, account_id, wanted if mirrored else [])
+    await changes.append(tx, account_id, modseq, "updated", "folder", touched)
+    await _trail(tx, "folder.rename", folder.id, folder.name, name, actor)
+    return FolderChanged(folder=await folders.get(tx, folder.id), intents=intents)
+
+
+async def delete(tx: TenantTx, folder_id: FolderId, *, actor: Actor | None = None) -> FolderChanged:
+    """Delete a folder; what lies in it goes to Trash before.
+
+    Raises NotFound, and UsageError for INBOX, Trash and what has folders below it.
+    """
+    account_id = (await folders.get(tx, folder_id)).account_id
+    await changes.next_modseq(tx, account_id)
+    folder = await _changeable(tx, folder_id)
+    if folder.type == "trash":
+        raise UsageError(reason=f"{folder.name} is where deleted messages go, and stays.")
+    if lower := await folders.below(tx, account_id, folder.name):
+        raise UsageError(
+            reason=f"{folder.name} has folders below it, such as {lower[0].name}. Delete those first."
+        )
+    intents: list[IntentId] = []
+    inside = await lying_in(tx, folder.id)
+    if inside:
+        moved = await bring(tx, "move", inside, (await trash(tx, account_id)).id, from_folder_id=folder.id)
+        intents += moved.intents
+    modseq = await changes.next_modseq(tx, account_id)
+    await folders.put_away(tx, folder.id)
+    wanted = [Wanted(kind="delete_folder", folder_id=folder.id, old_name=folder.name)]
+    intents += await intent_rows.append(tx, account_id, wanted if await is_mirrored(tx, folder) else [])
+    await changes.append(tx, account_id, modseq, "deleted", "folder", [folder.id])
+    await _trail(tx, "folder.delete", folder.id, folder.name, None, actor)
+    return FolderChanged(folder=await folders.get(tx, folder.id), intents=intents, messages=len(inside))
+
+
+async def trash(tx: TenantTx, account_id: AccountId) -> Folder:
+    """Where deleted messages of the account go; made where there is none. The caller holds the account."""
+    found = await folders.by_type(tx, account_id, "trash")
+    has_server = (await tx.rows(queries("intents").has_server, account_id=account_id))[0]["has_server"]
+    if found is not None and (not has_server or await is_mirrored(tx, found)):
+        return found
+    modseq = await changes.next_modseq(tx, account_id)
+    return (await _make(tx, account_id, "Trash", "trash", modseq))[0]
+
+
+async def _make(
+    tx: TenantTx, account_id: AccountId, name: str, type_: FolderType, modseq: int
+) -> tuple[Folder, list[IntentId]]:
+    folder = (await folders.ensure(tx, account_id, [SourceFolder(name=name, type=type_)]))[name]
+    has_server = (await tx.rows(queries("intents").has_server, account_id=account_id))[0]["has_server"]
+    wanted = [Wanted(kind="create_folder", folder_id=folder.id, name=name)]
+    intents = await intent_rows.append(tx, account_id, wanted if has_server else [])
+    await changes.append(tx, account_id, modseq, "created", "folder", [folder.id])
+    return folder, intents
+
+
+async def _changeable(tx: TenantTx, folder_id: FolderId) -> Folder:
+    folder = await folders.get(tx, folder_id)
+    if folder.is_deleted:
+        raise NotFound(what="folder", name=folder.name, mend="It was deleted.")
+    if folder.type == "inbox" or folder.name == "INBOX":
+        raise UsageError(reason=f"{folder.name} is where mail comes in, and stays.")
+    return folder
+
+
+async def _free(tx: TenantTx, account_id: AccountId, name: str) -> None:
+    """Raises UsageError for a name that no server would take, or that a folder has already."""
+    levels = name.split("/")
+    if _UNFIT.search(name) or not all(each.strip() == each and each for each in levels):
+        raise UsageError(
+            reason=f"{name!r} is no name for a folder: it has levels joined by /, each with something in it, and no"
+            " control characters, % or *."
+        )
+    if len(name.encode()) > _MOST_BYTES:
+        raise UsageError(reason=f"The name of a folder has {_MOST_BYTES} bytes at most.")
+    taken = {each.name for each in await folders.of_account(tx, account_id)}
+    if name in taken or name.upper() == "INBOX":
+        raise UsageError(reason=f"There is a folder {name} already.")
+
+
+async def _trail(
+    tx: TenantTx, action: str, folder_id: UUID, before: str | None, after: str | None, actor: Actor | None
+) -> None:
+    await audit.append(
+        tx,
+        action,
+        "folder",
+        folder_id,
+        before=None if before is None else {"name": before},
+        after=None if after is None else {"name": after},
+        actor=actor,
+    )

@@ -1,0 +1,31 @@
+"""Testing: mail servers that misbehave by a script, for whoever wants to know what a mail client does then.
+
+    from postroom.testing import DOVECOT, ImapServer, Fault, Script
+
+    with ImapServer(DOVECOT) as server:
+        server.mailbox.append("INBOX", b"Subject: Hello\\r\\n\\r\\nHi\\r\\n")
+        server.script = Script([Fault(kind="cut", command="FETCH", nth=2, after=40)])
+        ...  # a client signs in at 127.0.0.1, server.port, as "me" with "secret"
+
+Everything is decided by the script and by what the client says; there is no clock and no chance in it.
+"""
+
+from postroom.testing.faults import Fault, Script
+from postroom.testing.imap import ImapServer
+from postroom.testing.mailbox import Mailbox, NoSuchFolder
+from postroom.testing.personality import COURIER, DOVECOT, EXCHANGE, GMAIL, LIAR, PERSONALITIES, Personality
+
+__all__ = [
+    "COURIER",
+    "DOVECOT",
+    "EXCHANGE",
+    "GMAIL",
+    "LIAR",
+    "PERSONALITIES",
+    "Fault",
+    "ImapServer",
+    "Mailbox",
+    "NoSuchFolder",
+    "Personality",
+    "Script",
+]

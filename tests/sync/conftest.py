@@ -1,0 +1,5 @@
+"""Fixtures of this room."""
+
+from tests.support.site import store
+
+__all__ = ["store"]
