@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,9 @@ from postroom.ops.backup.flush import flush
 from postroom.ops.backup.place import place_at
 from postroom.ops.backup.seal import BackupKey, opened, sealed, sealed_at
 from postroom.ops.cluster import Cluster
+from tests.flow.moving import program, until
 from tests.support.backups import EMAIL, Kept, kept_store
+from tests.support.clusters import processes_at
 from tests.support.doctoring import findings, run_statements
 from tests.support.machine import mounted_disk
 
@@ -386,3 +389,43 @@ def test_the_doctor_is_silent_on_backups_in_order_and_names_what_is_not() -> Non
         away.rename(kept.place)
         flush(store.settings)
         assert findings(store, "backup", "archive-backlog") == []
+
+
+# Interruptions -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_backup_that_was_ended_leaves_none_and_the_next_clears_it_away(
+    kept: Kept, how: signal.Signals
+) -> None:
+    before = kept.ids()
+    running = program(kept.store, "backup")
+    begun = kept.place / "backups"
+    until(
+        lambda: (
+            any({each.parent.name for each in begun.rglob(".base*")} - set(before))
+            or running.poll() is not None
+        )
+    )
+    running.send_signal(how)
+    running.communicate()
+    assert running.returncode in (130, -how)
+    assert kept.ids() == before
+    if how is signal.SIGINT:
+        assert {each.name for each in begun.iterdir()} == set(before)
+    made = kept.take()
+    assert {each.name for each in begun.iterdir()} == {*before, made}
+    with kept.store.connect("postgres") as connection:
+        assert connection.execute(b"select count(*) from pg_replication_slots").fetchall() == [(0,)]
+
+
+def test_a_restore_that_was_interrupted_leaves_nothing(kept: Kept) -> None:
+    kept.take()
+    folder = kept.folder / "interrupted"
+    running = program(kept.store, "restore", "--into", str(folder))
+    until(lambda: (folder / "ask").exists() or running.poll() is not None)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate()
+    assert (running.returncode, "Interrupted" in said) == (130, True)
+    assert not folder.exists()
+    assert not [line for line in processes_at(folder) if "postgres" in line]

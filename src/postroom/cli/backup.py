@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from postroom.cli.frame import JsonOption, app, as_typed, chosen, print_json, progress, run, say
+from postroom.cli.frame import JsonOption, app, as_typed, chosen, print_json, progress, say
 from postroom.errors import BackupError, UsageError
 
 if TYPE_CHECKING:
     from postroom.ops.backup.manifest import Manifest
     from postroom.ops.backup.verify import Verdict
 
-backups = typer.Typer(help="Backups of the whole store, and the way back to any second.")
+backups = typer.Typer()
 app.add_typer(backups, name="backup")
 ScratchOption = Annotated[
     Path | None,
@@ -167,7 +167,7 @@ def verify(
         if backup_id and backup_id.endswith("-dump"):
             verdict = verify_dump(chosen(), backup_id, parent=scratch)
         else:
-            verdict = run(prove(chosen(), backup_id, show, parent=scratch))
+            verdict = prove(chosen(), backup_id, show, parent=scratch)
     if as_json:
         print_json(asdict(verdict))
     else:

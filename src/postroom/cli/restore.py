@@ -66,7 +66,7 @@ def restore(
     if place is None and not backup_id:
         flush(chosen())  # what was done a moment ago is to be restored as well
     if tenant:
-        arrived = run(_restore_tenant(source, target, tenant, name, scratch))
+        arrived = _restore_tenant(source, target, tenant, name, scratch)
         if as_json:
             print_json(
                 {
@@ -83,7 +83,7 @@ def restore(
         return
     assert into is not None
     with progress("restoring", unit="steps") as show:
-        done = run(make(source, target, into.absolute(), show))
+        done = make(source, target, into.absolute(), show)
     if as_json:
         print_json(asdict(done) | {"folder": str(done.folder), "target": str(target)})
         return
@@ -101,7 +101,7 @@ def drill(scratch: ScratchOption = None, as_json: JsonOption = False) -> None:
     from postroom.ops.backup.drill import drill as exercise
 
     with progress("drill", unit="steps") as show:
-        done = run(exercise(chosen(), show, parent=scratch))
+        done = exercise(chosen(), show, parent=scratch)
     if as_json:
         print_json(asdict(done) | {"moment": done.moment.isoformat()})
         return
@@ -114,16 +114,15 @@ def drill(scratch: ScratchOption = None, as_json: JsonOption = False) -> None:
     show_verdict(done.verdict)
 
 
-async def _restore_tenant(
+def _restore_tenant(
     source: Source, target: Target, tenant: str, name: str | None, scratch: Path | None
 ) -> Any:
     from postroom.cli.move import owner_store
     from postroom.ops.backup.tenant import restore_tenant
 
-    async with owner_store() as db:
-        with progress(f"restoring {tenant}", unit="steps") as show:
-            parent = scratch or chosen().home
-            return await restore_tenant(source, target, tenant, name, db, show, parent=parent)
+    with progress(f"restoring {tenant}", unit="steps") as show:
+        parent = scratch or chosen().home
+        return restore_tenant(source, target, tenant, name, owner_store, run, show, parent=parent)
 
 
 def _target(to_time: str | None, to_point: str | None, backup_id: str | None) -> Target:

@@ -47,7 +47,7 @@ class Drilled:
     verdict: Verdict
 
 
-async def drill(settings: Settings, report: Report, *, parent: Path | None = None) -> Drilled:
+def drill(settings: Settings, report: Report, *, parent: Path | None = None) -> Drilled:
     """Raises BackupError when anything on the way back is not as it must be."""
     source = source_of(settings)
     site = open_site(settings)
@@ -65,7 +65,7 @@ async def drill(settings: Settings, report: Report, *, parent: Path | None = Non
             target = Target(time=moment)
             with scratch(source, chain, target, report, parent=parent or settings.home) as server:
                 _compare(server, moment)
-                verdict = await examine(source, chain[-1], server, report, exact=False)
+                verdict = examine(source, chain[-1], server, report, exact=False)
                 segments = len(server.segments)
         finally:
             connection.execute(b"drop table if exists " + _TABLE)

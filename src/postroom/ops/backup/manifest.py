@@ -83,7 +83,7 @@ def read_all(place: Place) -> list[Manifest]:
 
 def interrupted(place: Place) -> list[str]:
     """The folders of backups that never ended."""
-    paths = [path for path, _ in place.below(FOLDER)]
+    paths = [path for path, _ in place.below(FOLDER, with_unfinished=True)]
     whole = {path.split("/")[1] for path in paths if path.endswith(f"/{_NAME}")}
     return sorted(
         {f"{FOLDER}/{path.split('/')[1]}" for path in paths} - {f"{FOLDER}/{each}" for each in whole}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from postroom.blobs import Blobs, kept
 from postroom.blobs.objects import Shelf
-from postroom.errors import BackupError
+from postroom.errors import BackupError, BlobStoreUnreachable
 from postroom.ops.backup.manifest import Manifest
 from postroom.ops.backup.place import Place
 from postroom.ops.backup.seal import BackupKey
@@ -99,6 +99,22 @@ def bring_back(place: Place, key: BackupKey, paths: Iterable[str], shelf: Shelf)
         for _ in writers.map(bring, paths):
             pass
     return sorted(missing)
+
+
+def living_shelf(settings: Settings, manifest: Manifest) -> Shelf:
+    """Where the objects of the store lay when the backup was taken."""
+    return Blobs(settings).shelf_at(str(manifest.blobs["storage_type"]), str(manifest.blobs["root"]))
+
+
+def from_the_store(living: Shelf, paths: Iterable[str], shelf: Shelf) -> list[str]:
+    """What came after the last backup lies where it was written, if that is still there; the paths of what does not."""
+    missing: list[str] = []
+    for path in paths:
+        try:
+            shelf.write(path, living.read(path))
+        except (FileNotFoundError, BlobStoreUnreachable):
+            missing.append(path)
+    return missing
 
 
 def _is_object(path: str) -> bool:

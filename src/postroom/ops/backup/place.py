@@ -47,10 +47,12 @@ class Place:
             return False
         return True
 
-    def below(self, folder: str) -> list[tuple[str, int]]:
-        """The objects below a folder with their sizes, in the order of their names; no unfinished ones."""
+    def below(self, folder: str, *, with_unfinished: bool = False) -> list[tuple[str, int]]:
+        """The objects below a folder with their sizes, in the order of their names."""
         with self._told():
-            found = [each for each in self._shelf.below(folder) if not _is_unfinished(each[0])]
+            found = [
+                each for each in self._shelf.below(folder) if with_unfinished or not _is_unfinished(each[0])
+            ]
         return sorted(found)
 
     def remove(self, paths: list[str]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 
 from postroom.blobs import Blobs
-from postroom.blobs.objects import Shelf, object_path
+from postroom.blobs.objects import object_path
 from postroom.errors import BackupError, UsageError
 from postroom.model import TenantId
 from postroom.ops.backup import manifest as manifests
@@ -50,7 +50,7 @@ class Restored:
     """Objects that rows name and that neither the backups nor the store itself hold."""
 
 
-async def restore(source: Source, target: Target, folder: Path, report: Report) -> Restored:
+def restore(source: Source, target: Target, folder: Path, report: Report) -> Restored:
     """Make a store in a folder that is empty or not there. Raises UsageError, NotFound, BackupError; then it is as before."""
     _refuse(folder, target)
     chain = chain_for(manifests.read_all(source.place), target)
@@ -62,7 +62,7 @@ async def restore(source: Source, target: Target, folder: Path, report: Report) 
     try:
         with recovered(source, chain, target, report, folder=folder, user=user, durable=True) as server:
             exact = target.backup_id is not None
-            verdict = await examine(source, last, server, report, exact=exact)
+            verdict = examine(source, last, server, report, exact=exact)
             if verdict.faults:
                 raise BackupError(
                     reason=f"What was restored from {last.id} is not whole: {'; '.join(verdict.faults[:3])}.",
@@ -143,20 +143,12 @@ def _bring_objects(
     there = {path for path, _ in shelf.below("")}
     absent = [path for path in wanted if path not in there]
     missing = objects.bring_back(source.place, source.key, _told(absent, report), shelf)
-    still = _from_the_store(last, missing, shelf) if local else missing
+    still = (
+        objects.from_the_store(objects.living_shelf(source.settings, last), missing, shelf)
+        if local
+        else missing
+    )
     return place, len(wanted), len(still)
-
-
-def _from_the_store(last: Manifest, missing: list[str], shelf: Shelf) -> list[str]:
-    """What was written after the backup lies in the living store, if that is still there."""
-    still = []
-    for path in missing:
-        try:
-            with (Path(last.blobs["root"]) / path).open("rb") as file:
-                shelf.write(path, iter(lambda: file.read(1024 * 1024), b""))
-        except OSError:
-            still.append(path)
-    return still
 
 
 def _move_rows_back(connection: psycopg.Connection[Row], last: Manifest, folder: Path) -> None:

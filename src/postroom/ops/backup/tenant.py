@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from postroom.blobs import Blobs
 from postroom.blobs.objects import object_path
@@ -27,54 +28,83 @@ from postroom.store import system
 from postroom.store.database import Database
 
 Report = Callable[[int, int, str], None]
+Living = Callable[[], AbstractAsyncContextManager[Database]]
 
 
-async def restore_tenant(
+def restore_tenant(
     source: Source,
     target: Target,
     name: str,
     new_name: str | None,
-    live: Database,
+    living: Living,
+    run: Callable[[Coroutine[Any, Any, Any]], Any],
     report: Report,
     *,
     parent: Path,
 ) -> Arrived:
-    """Bring a tenant back as it was at the target. Raises UsageError when it is there, NotFound when it was not then."""
-    await _refuse_living(live, name if new_name is None else new_name)
+    """Bring a tenant back as it was at the target. Raises UsageError when it is there, NotFound when it was not then.
+
+    `living` opens the living store as the owner of its tables, and `run` runs what needs a loop: recovery needs none, and
+    Ctrl-C ends it at once.
+    """
+    run(_refuse_living(living, name if new_name is None else new_name))
     chain = chain_for(manifests.read_all(source.place), target)
     for each in chain:
         manifests.prove(source.place, source.key, each)
     secret = secrets.token_bytes(32)
     master_key(source.settings)  # made where there is none yet
-    key_file = source.settings.master_key_file or source.settings.home / "master.key"
     with scratch(source, chain, target, report, parent=parent) as server:
-        folder = server.data.parent
-        archive = folder / "tenant.tar"
-        place = f"local:{folder / 'blobs'}" if chain[-1].blobs else "postgres"
-        settings = replace(source.settings, blob_store=place, home=folder, master_key_file=key_file)
-        async with Database(server.url("email_owner"), statement_timeout_seconds=0) as db:
-            async with db.system() as tx:
-                try:
-                    tenant = await system.tenant_named(tx, name)
-                except NotFound:
-                    raise NotFound(
-                        what="tenant", name=name, mend=f"There was none of this name at {target}."
-                    ) from None
-            await asyncio.to_thread(_bring_objects, source, chain[-1], server, tenant.id)
-            await leave(db, settings, tenant, archive, secret=secret, report=report)
-        return await arrive(live, source.settings, archive, name=new_name, secret=secret, report=report)
+        archive = server.data.parent / "tenant.tar"
+        tenant = run(_tenant_in(server, name, target))
+        _bring_objects(source, chain[-1], server, tenant.id)
+        run(_leave(source, chain[-1], server, tenant, archive, secret, report))
+        return run(_arrive(source, living, archive, new_name, secret, report))
 
 
-async def _refuse_living(live: Database, name: str) -> None:
-    async with live.system() as tx:
+async def _refuse_living(living: Living, name: str) -> None:
+    async with living() as db, db.system() as tx:
         try:
             await system.tenant_named(tx, name)
         except NotFound:
             return
     raise UsageError(
         reason=f"The tenant {name} is living here; nothing was changed. To look at how it was, restore everything into a "
-        f"folder (postroom restore --into DIR); to replace it, first: postroom tenant export {name} OUT && postroom tenant erase {name}."
+        "folder (postroom restore --into DIR); to replace it, first: "
+        f"postroom tenant export {name} OUT && postroom tenant erase {name}."
     )
+
+
+async def _tenant_in(server: Recovered, name: str, target: Target) -> system.Tenant:
+    async with Database(server.url("email_owner")) as db, db.system() as tx:
+        try:
+            return await system.tenant_named(tx, name)
+        except NotFound:
+            raise NotFound(
+                what="tenant", name=name, mend=f"There was none of this name at {target}."
+            ) from None
+
+
+async def _leave(
+    source: Source,
+    last: Manifest,
+    server: Recovered,
+    tenant: system.Tenant,
+    out: Path,
+    secret: bytes,
+    report: Report,
+) -> None:
+    settings = source.settings
+    if last.blobs:
+        settings = replace(settings, blob_store=f"local:{server.data.parent / 'blobs'}")
+    async with Database(server.url("email_owner"), statement_timeout_seconds=0) as db:
+        await leave(db, settings, tenant, out, secret=secret, report=report)
+
+
+async def _arrive(
+    source: Source, living: Living, archive: Path, new_name: str | None, secret: bytes, report: Report
+) -> Arrived:
+    async with living() as db:
+        return await arrive(db, source.settings, archive, name=new_name, secret=secret, report=report)
 
 
 def _bring_objects(source: Source, last: Manifest, server: Recovered, tenant_id: TenantId) -> None:
@@ -87,4 +117,5 @@ def _bring_objects(source: Source, last: Manifest, server: Recovered, tenant_id:
         found = [row for row in rows(connection, QUERIES.objects_by_tenant) if row["tenant_id"] == tenant_id]
     shelf = Blobs(source.settings).shelf_at("local", str(folder))
     paths = [object_path(tenant_id, bytes(row["sha256"]), row["codec"]) for row in found]
-    objects.bring_back(source.place, source.key, paths, shelf)
+    missing = objects.bring_back(source.place, source.key, paths, shelf)
+    objects.from_the_store(objects.living_shelf(source.settings, last), missing, shelf)

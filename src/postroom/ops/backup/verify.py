@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -58,7 +59,7 @@ def source_of(settings: Settings, *, plan: arrangement.Arrangement | None = None
     return Source(settings, place, plan.archive(), plan.key())
 
 
-async def verify(
+def verify(
     settings: Settings, backup_id: str | None, report: Report, *, parent: Path | None = None
 ) -> Verdict:
     """Restore a backup (without a name: the newest) into a scratch server and look at it. Raises BackupError."""
@@ -72,7 +73,7 @@ async def verify(
     for each in chain:
         manifest.prove(source.place, source.key, each)
     with scratch(source, chain, target, report, parent=parent or settings.home) as server:
-        verdict = await examine(source, chain[-1], server, report, exact=True)
+        verdict = examine(source, chain[-1], server, report, exact=True)
     if not verdict.faults:
         manifest.mark_verified(source.place, chain[-1], datetime.now(UTC))
     return verdict
@@ -101,9 +102,7 @@ def verify_dump(settings: Settings, backup_id: str, *, parent: Path | None = Non
     )
 
 
-async def examine(
-    source: Source, last: Manifest, server: Recovered, report: Report, *, exact: bool
-) -> Verdict:
+def examine(source: Source, last: Manifest, server: Recovered, report: Report, *, exact: bool) -> Verdict:
     """Look at a restored server: rows, guards, bytes. `exact` where it stands at the very end of its backup."""
     faults: list[str] = []
     with connected(server.url()) as connection:
@@ -117,7 +116,7 @@ async def examine(
         faults += missing
         if last.blobs:
             move_rows(connection, last, server.data.parent / "blobs")
-    faults += await _read_sample(source, last, server, sample, report)
+    faults += asyncio.run(_read_sample(source, last, server, sample, report, exact=exact))
     return Verdict(
         backup=last.id,
         tables=len(counts),
@@ -158,9 +157,13 @@ def move_rows(connection: psycopg.Connection[Row], last: Manifest, folder: Path)
 
 
 async def _read_sample(
-    source: Source, last: Manifest, server: Recovered, sample: Sequence[Row], report: Report
+    source: Source, last: Manifest, server: Recovered, sample: Sequence[Row], report: Report, *, exact: bool
 ) -> list[str]:
-    """Put messages together from what was restored, with the objects taken out of the backups."""
+    """Put messages together from what was restored, with the objects taken out of the backups.
+
+    Objects that came after the backup are taken from the living store; where that lost them, it is not the backup's fault.
+    """
+    living = objects.living_shelf(source.settings, last) if last.blobs and not exact else None
     folder = server.data.parent / "blobs"
     place = f"local:{folder}" if last.blobs else "postgres"
     blobs = Blobs(replace(source.settings, home=server.data.parent, blob_store=place))
@@ -174,7 +177,9 @@ async def _read_sample(
             try:
                 async with db.tenant(TenantId(row["tenant_id"]), in_any_state=True) as tx:
                     if shelf:
-                        await _fetch_objects(source, tx, wanted, shelf)
+                        missing = await _fetch_objects(source, tx, wanted, shelf)
+                        if living and objects.from_the_store(living, missing, shelf):
+                            continue
                     async for _ in blobs.message(tx, bytes(row["content_hash"]), wanted[0], recipe):
                         pass
             except (BlobDamaged, BlobMissing) as error:
@@ -184,11 +189,12 @@ async def _read_sample(
     return faults
 
 
-async def _fetch_objects(source: Source, tx: TenantTx, wanted: list[bytes], shelf: Shelf) -> None:
+async def _fetch_objects(source: Source, tx: TenantTx, wanted: list[bytes], shelf: Shelf) -> list[str]:
+    """The paths of those that the backups do not hold."""
     known = await find(tx, wanted)
     paths = [
         object_path(tx.tenant_id, each.sha256, each.codec)
         for each in known.values()
         if each.storage_path is not None
     ]
-    objects.bring_back(source.place, source.key, paths, shelf)
+    return objects.bring_back(source.place, source.key, paths, shelf)
