@@ -25,6 +25,7 @@ from postroom.testing import (
 )
 from postroom.wire.imap import ImapSource
 from postroom.wire.imap_append import ImapAppender
+from postroom.wire.sasl import Password
 
 LETTER = (
     b"Message-ID: <one@example.test>\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\nSubject: One\r\n\r\nHi\r\n"
@@ -206,7 +207,10 @@ def test_our_appender_puts_a_message_there_and_finds_it_again() -> None:
     with (
         ImapServer(DOVECOT) as server,
         ImapAppender(
-            host="127.0.0.1", port=server.port, encryption="none", username="me", password="secret"
+            host="127.0.0.1",
+            port=server.port,
+            encryption="none",
+            who=Password(username=server.username, password=server.password),
         ) as mailbox,
     ):
         sent = mailbox.folder("sent")

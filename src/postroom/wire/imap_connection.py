@@ -12,7 +12,6 @@ import socket
 import ssl
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from io import BufferedReader, BytesIO
 from pathlib import Path
@@ -21,15 +20,14 @@ from typing import NoReturn, TypeVar, cast
 from postroom.errors import (
     ConnectionDropped,
     ConnectionFailed,
-    ConnectionStalled,
     ServerMisbehaved,
     SourceError,
 )
 from postroom.model import Body
-from postroom.wire import tls
 from postroom.wire.deflate import Deflater, Inflating
 from postroom.wire.files import HELD_BYTES, FileSlice, OpenFile
 from postroom.wire.imap_replies import Garbled, Reply, for_people, literal_size, status
+from postroom.wire.stream import Stream
 from postroom.wire.throttling import throttled
 
 MAX_LINE_BYTES = 16 * 2**20
@@ -40,7 +38,6 @@ T = TypeVar("T")
 Flight = bytes | Callable[[bytes], bytes]
 """A piece of a command, or what makes it from the text of the server's `+` before it."""
 
-_CHECK = "Check the host and the port: postroom account add --help."
 _CLOSED = BytesIO()
 _CLOSED.close()
 _SMALL_BYTES = 64 * 2**10
@@ -63,7 +60,7 @@ class BrokenOff:
         self.part = b""
 
 
-class ImapConnection:
+class ImapConnection(Stream):
     """A conversation: `connection.ask(b"UID FETCH 1:9 (FLAGS)", parse=flags_of)`.
 
     Whatever ends a command in the middle (a broken reply, Ctrl-C) closes the connection: what comes then
@@ -71,49 +68,21 @@ class ImapConnection:
     """
 
     def __init__(self, *, where: str, host: str, port: int, timeout_seconds: float) -> None:
-        self.where = where
+        super().__init__(where=where, host=host, port=port, timeout_seconds=timeout_seconds)
         self.capabilities: frozenset[str] = frozenset()
         self.code = b""
         """The response code of the last command that went well, such as `APPENDUID 1 2`."""
         self.enabled: frozenset[str] = frozenset()
         """What of RFC 5161 the server has switched on for us."""
-        self._host = host
-        self._timeout_seconds = timeout_seconds
         self._tags = 0
         self._held = 0
         self.broken_off = BrokenOff()
         self._deflater: Deflater | None = None
-        self._socket = self._connected(port)
-        self._file = _reader(self._socket)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a further command can be sent."""
-        return not self._file.closed
-
-    @property
-    def is_secure(self) -> bool:
-        """Whether nobody on the way can read along."""
-        return isinstance(self._socket, ssl.SSLSocket)
-
-    @property
-    def socket(self) -> socket.socket:
-        """What it runs over, for questions about the certificate."""
-        return self._socket
 
     def secure(self, ca_file: Path | None, ca_pem: str | None = None) -> None:
         """Go on under TLS; what the server said before is forgotten (RFC 9051 6.2.1)."""
-        if self._has_unread_bytes():
-            self.abandon()
-            raise ServerMisbehaved(
-                where=self.where, reason="it sent more before TLS began than it may: an attack?"
-            )
-        self._file.close()
         self.capabilities = frozenset()
-        self._socket = tls.secure(
-            self._socket, host=self._host, ca_file=ca_file, ca_pem=ca_pem, where=self.where
-        )
-        self._file = _reader(self._socket)
+        super().secure(ca_file, ca_pem)
 
     @property
     def is_near(self) -> bool:
@@ -207,13 +176,6 @@ class ImapConnection:
             pass  # it is gone already
         self.abandon()
 
-    def abandon(self) -> None:
-        """Close without a word, also from another thread than the one that waits for a reply."""
-        with suppress(OSError):  # it is gone already
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._file.close()
-        self._socket.close()
-
     def part_with(self) -> tuple[socket.socket, bytes]:
         """Give the socket away, with what was read of it already, to who reads it differently; nothing can be sent
         here any more."""
@@ -226,34 +188,14 @@ class ImapConnection:
         self._file = cast(BufferedReader, _CLOSED)
         return self._socket, unread
 
-    def _connected(self, port: int) -> socket.socket:
-        try:
-            made = socket.create_connection((self._host, port), self._timeout_seconds)
-        except (OSError, UnicodeError) as error:
-            raise ConnectionFailed(where=self.where, reason=self._reason(error), mend=_CHECK) from error
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return made
-
     def _next_tag(self) -> bytes:
         self._tags += 1
         self._held = 0
         return b"P%d" % self._tags
 
-    def _has_unread_bytes(self) -> bool:
-        self._socket.settimeout(0)
-        try:
-            return bool(self._file.peek(1))
-        finally:
-            self._socket.settimeout(self._timeout_seconds)
-
     def _send(self, flight: bytes) -> None:
-        if not self.is_open:
-            raise ConnectionFailed(where=self.where, reason="the connection was closed before")
-        try:
-            line = flight + b"\r\n"
-            self._socket.sendall(self._deflater.pack(line) if self._deflater else line)
-        except OSError as error:
-            raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
+        line = flight + b"\r\n"
+        self.send(self._deflater.pack(line) if self._deflater else line)
 
     def _reply(self) -> Reply:
         """One reply with its literals."""
@@ -266,12 +208,10 @@ class ImapConnection:
         return reply
 
     def _line(self) -> bytes:
-        line = self._reading(lambda: self._file.readline(MAX_LINE_BYTES))
-        if line.endswith(b"\n"):
-            return line
-        if len(line) >= MAX_LINE_BYTES:
+        line = self.line(MAX_LINE_BYTES)
+        if not line.endswith(b"\n"):
             self._misbehaved(f"it sent a line of more than {MAX_LINE_BYTES} bytes")
-        raise ConnectionDropped(where=self.where, reason="the server closed the connection in the middle")
+        return line
 
     def _literal(self, size: int) -> Body:
         if size > MAX_LITERAL_BYTES:
@@ -312,16 +252,6 @@ class ImapConnection:
                 self.broken_off.part = b"".join(pieces)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _reading(self, read: Callable[[], bytes]) -> bytes:
-        try:
-            return read()
-        except ConnectionResetError as error:
-            raise ConnectionDropped(where=self.where, reason=self._reason(error)) from error
-        except TimeoutError as error:
-            raise ConnectionStalled(where=self.where, reason=self._reason(error)) from error
-        except OSError as error:
-            raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
-
     def _overhear(self, line: bytes) -> None:
         """What any reply may carry: capabilities, and the end."""
         head = line[2:12].upper()
@@ -358,16 +288,3 @@ class ImapConnection:
     def _misbehaved(self, reason: str) -> NoReturn:
         self.abandon()
         raise ServerMisbehaved(where=self.where, reason=reason)
-
-    def _reason(self, error: Exception) -> str:
-        if isinstance(error, TimeoutError):
-            return f"no answer for {self._timeout_seconds:g} seconds"
-        if isinstance(error, socket.gaierror | UnicodeError):
-            return f"there is no host named {self._host!r}"
-        if isinstance(error, ConnectionRefusedError):
-            return "nothing listens there"
-        return getattr(error, "strerror", None) or str(error)
-
-
-def _reader(connected: socket.socket) -> BufferedReader:
-    return cast(BufferedReader, connected.makefile("rb", 2**18))

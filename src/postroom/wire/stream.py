@@ -10,7 +10,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import cast
 
-from postroom.errors import ConnectionDropped, ConnectionFailed, ServerMisbehaved
+from postroom.errors import ConnectionDropped, ConnectionFailed, ConnectionStalled, ServerMisbehaved
 from postroom.wire import tls
 
 _CHECK = "Check the host and the port: postroom account add --help."
@@ -95,6 +95,8 @@ class Stream:
             return read()
         except ConnectionResetError as error:
             raise ConnectionDropped(where=self.where, reason=self._reason(error)) from error
+        except TimeoutError as error:
+            raise ConnectionStalled(where=self.where, reason=self._reason(error)) from error
         except (OSError, ValueError) as error:  # ValueError: somebody abandoned it meanwhile
             raise ConnectionFailed(where=self.where, reason=self._reason(error)) from error
 
