@@ -188,6 +188,8 @@ def test_a_folder_that_is_left_out_of_the_list_and_can_be_opened_is_there(
         "quarantined": 0,
         "vanished": 0,
         "reflagged": 0,
+        "pushed": 0,
+        "refused": 0,
         "seconds": 0,
     }
     assert found(store, tenant, "in:Work") == 7

@@ -1681,8 +1681,8 @@ begin
         v_scope, v_window, v_among) into v_found;
       if v_found * 5 >= v_window then
         v_source := format(
-          '(select * from public.email_search_entries s where %s'
-          || ' order by s.received_at desc, s.message_id desc limit %s)', v_scope, v_window * 1500 / v_found);
+          '(select tenant_id, message_id, received_at, account_id, size_bytes, words from public.email_search_entries s'
+          || ' where %s order by s.received_at desc, s.message_id desc limit %s)', v_scope, v_window * 1500 / v_found);
         execute format(
           'select array_agg(r.message_id), array_agg(r.received_at), array_agg(ts_rank(r.words, %L::tsquery)::real)'
           || ' from (select s.message_id, s.received_at, s.words from %s s%s where %s'

@@ -48,18 +48,21 @@ class Listing:
     ) -> Followed:
         """Rename what was renamed, let go what is gone."""
         async with self._db.tenant(self._tenant_id) as tx:
-            ours = [each for each in await folders.of_account(tx, self._account.id) if is_followed(each)]
+            everything = await folders.of_account(tx, self._account.id)
+        ours = [each for each in everything if is_followed(each)]
+        # Listed by a run that ended before it read them: nothing lies there, and another may turn out to be called so.
+        unread = {each.name: each for each in everything if each.wire_name and is_unread(each)}
         shown = {each.name for each in listed if each.is_selectable}
         missing = [each for each in ours if each.name not in shown]
         done = Followed()
         if not missing:
             return done
-        taken = {each.name for each in ours}
+        taken = {each.name for each in everything} - unread.keys()
         fresh = [each for each in listed if each.is_selectable and each.name not in taken]
         states = {each.name: await self._numbers(each, numbers) for each in fresh}
         for each in [folder for folder in missing if folder.name != "INBOX"]:  # RFC 9051 6.3.6: it stays
             if (now := await self._new_name(each, fresh, states)) is not None:
-                await self._rename(each, now)
+                await self._rename(each, now, unread.get(now.name))
                 done.notes.append(f"folder {each.name} is called {now.name} now")
                 missing.remove(each)
                 fresh.remove(now)
@@ -136,9 +139,12 @@ class Listing:
         # All look the same, and by Message-ID or the server's own id most are the same.
         return len(alike) == len(seen) and 2 * len(known) > len(sample)
 
-    async def _rename(self, folder: Folder, now: SourceFolder) -> None:
+    async def _rename(self, folder: Folder, now: SourceFolder, in_the_way: Folder | None) -> None:
         async with self._db.tenant(self._tenant_id) as tx:
             modseq = await changes.next_modseq(tx, self._account.id)
+            if in_the_way is not None:
+                await folders.let_go(tx, in_the_way.id)
+                await changes.append(tx, self._account.id, modseq, "deleted", "folder", [in_the_way.id])
             await folders.rename(tx, folder.id, now)
             await quarantine.rename_folder(tx, self._account.id, folder.name, now.name)
             await changes.append(tx, self._account.id, modseq, "updated", "folder", [folder.id])
@@ -186,6 +192,11 @@ def _leaf(name: str) -> str:
 def is_followed(folder: Folder) -> bool:
     """Whether a server numbers it: what was imported from files is not the server's to take away."""
     return folder.uidvalidity is not None
+
+
+def is_unread(folder: Folder) -> bool:
+    """Whether it has never been read, and nothing was put there."""
+    return folder.uidvalidity is None and folder.total_count == 0
 
 
 def too_much(ours: Sequence[Folder], gone: Sequence[Folder]) -> str | None:

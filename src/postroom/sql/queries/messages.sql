@@ -50,6 +50,16 @@ where tenant_id = %(tenant_id)s
   and imap_uid = %(imap_uid)s
   and not is_deleted
 
+-- name: make_way
+-- In a folder that was numbered anew a new message may have the number that one of the old numbering still names.
+update email_messages m
+set imap_uid = null
+from unnest(%(folder_id)b::uuid[], %(imap_uid)b::text[]) as n (folder_id, imap_uid)
+where m.tenant_id = %(tenant_id)s
+  and m.folder_id = n.folder_id
+  and m.imap_uid = n.imap_uid
+  and not m.is_deleted
+
 -- name: insert
 insert into email_messages (
   tenant_id, account_id, created_at, updated_at,

@@ -384,7 +384,14 @@ with lies as (
   order by p.message_id, p.created_at, p.folder_id, p.uid
 )
 update email_messages m
-set folder_id = coalesce(l.folder_id, m.folder_id), imap_uid = case when l.uid > 0 then l.uid::text end,
+set folder_id = coalesce(l.folder_id, m.folder_id),
+  imap_uid = case when l.uid > 0 and not exists (
+    select from email_messages o
+    where o.tenant_id = %(tenant_id)s
+      and o.folder_id = l.folder_id
+      and o.imap_uid = l.uid::text
+      and not o.is_deleted
+      and o.id <> m.id) then l.uid::text end,
   is_read = coalesce(l.is_read, m.is_read), is_flagged = coalesce(l.is_flagged, m.is_flagged),
   is_draft = coalesce(l.is_draft, m.is_draft), is_deleted = l.message_id is null,
   deleted_at = case when l.message_id is null then coalesce(m.deleted_at, %(at)s) end, updated_at = %(at)s
