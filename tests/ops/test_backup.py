@@ -8,12 +8,13 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from postroom.errors import BackupDamaged, BackupError
-from postroom.ops.backup import wal
+from postroom.ops.backup import manifest, wal
 from postroom.ops.backup.flush import flush
 from postroom.ops.backup.place import place_at
 from postroom.ops.backup.seal import BackupKey, opened, sealed, sealed_at
@@ -429,3 +430,11 @@ def test_a_restore_that_was_interrupted_leaves_nothing(kept: Kept) -> None:
     assert (running.returncode, "Interrupted" in said) == (130, True)
     assert not folder.exists()
     assert not [line for line in processes_at(folder) if "postgres" in line]
+
+
+def test_two_backups_begun_in_one_second_have_two_names(tmp_path: Path) -> None:
+    place, begun = place_at(str(tmp_path), endpoint=None), datetime(2026, 1, 2, 3, 4, 59, tzinfo=UTC)
+    first = manifest.new_id(place, begun, "incremental")
+    place.write(f"{manifest.FOLDER}/{first}/manifest.json", [b"{}"])
+    second = manifest.new_id(place, begun, "incremental")
+    assert (first, second) == ("20260102-030459-incremental", "20260102-030500-incremental")

@@ -38,7 +38,7 @@ def take_dump(settings: Settings, report: Report) -> Manifest:
         for folder in manifest.interrupted(place):
             place.remove_folder(folder)
         begun = datetime.now(UTC)
-        backup_id = f"{begun:%Y%m%d-%H%M%S}-dump"
+        backup_id = manifest.new_id(place, begun, "dump")
         writer = Writer(place, key, backup_id)
         try:
             with connected(site.url(_READER)) as connection, connection.transaction():

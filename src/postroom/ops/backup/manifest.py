@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import orjson
@@ -61,6 +61,13 @@ class Manifest:
 
     def path(self, name: str) -> str:
         return f"{FOLDER}/{self.id}/{name}"
+
+
+def new_id(place: Place, begun: datetime, kind: Kind) -> str:
+    """A name that no backup has: the second it was begun in, or the next one where two are taken within one."""
+    while place.below(f"{FOLDER}/{begun:%Y%m%d-%H%M%S}-{kind}"):
+        begun += timedelta(seconds=1)
+    return f"{begun:%Y%m%d-%H%M%S}-{kind}"
 
 
 def write(place: Place, key: BackupKey, manifest: Manifest) -> None:

@@ -85,7 +85,7 @@ class _Taking:
 
     def take(self, kind: Kind) -> Manifest:
         begun = datetime.now(UTC)
-        backup_id = f"{begun:%Y%m%d-%H%M%S}-{kind}"
+        backup_id = manifest.new_id(self._place, begun, kind)
         with connected(self._site.url("postgres")) as connection:
             known = rows(connection, QUERIES.identity)[0]
             parent = self._parent(kind, known["system_identifier"], known["server"])
