@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 from tests.api.conftest import House
+from tests.flow.moving import until
 from tests.support.service import Service, new_key, running_service
 from tests.support.site import Store
 
@@ -71,6 +72,7 @@ def test_a_request_has_one_id_in_answer_and_log(service: Service, house: House) 
     assert given.headers["x-request-id"] == "abc-123"
     made = house.http.get("/v1/accounts", headers={"X-Request-Id": "no good!"}).headers["x-request-id"]
     assert re.fullmatch("[0-9a-f]{32}", made)
+    until(lambda: f'"{made}"' in service.log.read_text())  # the line is written when the answer has gone
     lines = [json.loads(line) for line in service.log.read_text().splitlines() if line.startswith("{")]
     told = {each["request_id"]: each for each in lines if "request_id" in each}
     assert told["abc-123"]["route"] == "/v1/accounts"
