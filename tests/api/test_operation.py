@@ -92,6 +92,7 @@ def test_the_documents_need_nothing_from_elsewhere(service: Service) -> None:
         for method, operation in operations.items():
             assert operation["responses"]["404"]["content"]["application/problem+json"], (method, path)
             assert operation["security"] or path in ("/healthz", "/readyz", "/metrics")
+            assert operation.get("description"), (method, path)
 
 
 def test_every_operation_is_described(service: Service) -> None:

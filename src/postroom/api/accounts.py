@@ -59,6 +59,7 @@ async def create_account(request: Request, caller: Admin, body: shapes.NewAccoun
 
 @router.get("/v1/accounts/{account_id}", response_model=shapes.Account)
 async def get_account(request: Request, caller: Reader, account_id: UUID) -> Response:
+    """One account; its ETag goes into If-Match of a change."""
     async with caller.tx() as tx:
         account = await accounts.by_id(tx, AccountId(account_id))
     return answers.json(request, shown(account), etag=_tag(account))
@@ -88,6 +89,7 @@ async def pause_account(request: Request, caller: Writer, account_id: UUID) -> R
 
 @router.post("/v1/accounts/{account_id}/resume", response_model=shapes.Account)
 async def resume_account(request: Request, caller: Writer, account_id: UUID) -> Response:
+    """It is kept in step again, and is due at once."""
     account = await _followed(request, caller, AccountId(account_id), {"is_sync_enabled": True})
     return answers.json(request, shown(account), etag=_tag(account))
 

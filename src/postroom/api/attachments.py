@@ -19,6 +19,7 @@ router = APIRouter(tags=["attachments"])
 
 @router.get("/v1/attachments/{attachment_id}", response_model=shapes.AttachmentOfMessage)
 async def get_attachment(request: Request, caller: Reader, attachment_id: UUID) -> Response:
+    """What an attachment is: its name, kind, size and SHA-256, and where its bytes are."""
     async with caller.tx() as tx:
         row = await attachments.get(tx, AttachmentId(attachment_id))
     return answers.json(request, _shown(row))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.utils import get_openapi
 
 from postroom import __version__
-from postroom.api import shapes
+from postroom.api import documents_page, shapes
 from postroom.api.problems import MEDIA_TYPE
 
 router = APIRouter(include_in_schema=False)
@@ -86,46 +85,5 @@ def _made(app: FastAPI) -> dict[str, Any]:
 @router.get("/docs")
 async def docs(request: Request) -> Response:
     """One page of HTML, made of the document."""
-    document = request.app.openapi()
-    parts = [f"<h1>{escape(document['info']['title'])} {escape(document['info']['version'])}</h1>"]
-    parts += [f"<p>{escape(each)}</p>" for each in document["info"]["description"].split("\n\n")]
-    parts.append('<p><a href="/openapi.json">openapi.json</a> (OpenAPI 3.1)</p>')
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            parts.append(_operation(path, method, operation))
-    page = f"<!doctype html><html lang=en><meta charset=utf-8><title>Postroom</title><style>{_STYLE}</style>"
-    policy = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
-    return Response(
-        page + "".join(parts), media_type="text/html", headers={"Content-Security-Policy": policy}
-    )
-
-
-def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
-    rows = "".join(
-        f"<tr><td><code>{escape(each['name'])}</code><td>{escape(each['in'])}"
-        f"<td>{escape(_kind(each.get('schema', {})))}<td>{escape(each.get('description', ''))}"
-        for each in operation.get("parameters", [])
-    )
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    takes = f"<p>Takes <code>{escape(_kind(body))}</code></p>" if body else ""
-    said = escape(operation.get("description", operation.get("summary", "")))
-    table = f"<table>{rows}</table>" if rows else ""
-    return (
-        f"<details><summary><b>{method.upper()}</b> <code>{escape(path)}</code></summary>"
-        f"<p>{said}</p>{takes}{table}</details>"
-    )
-
-
-def _kind(schema: dict[str, Any]) -> str:
-    if "$ref" in schema:
-        return schema["$ref"].rpartition("/")[2]
-    if "anyOf" in schema:
-        return " or ".join(_kind(each) for each in schema["anyOf"] if each.get("type") != "null")
-    if "enum" in schema:
-        return " or ".join(map(str, schema["enum"]))
-    return schema.get("format") or str(schema.get("type", ""))
-
-
-_STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
-summary{padding:.4rem;cursor:pointer;background:#f4f4f2;margin:.2rem 0}summary b{display:inline-block;width:4.5rem}
-td{padding:.1rem .8rem .1rem 0;vertical-align:top}code{font-size:.95em}"""
+    headers = {"Content-Security-Policy": documents_page.POLICY}
+    return Response(documents_page.page(request.app.openapi()), media_type="text/html", headers=headers)

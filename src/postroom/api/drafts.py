@@ -36,6 +36,7 @@ async def list_drafts(
 
 @router.post("/v1/drafts", response_model=shapes.Draft, status_code=201)
 async def create_draft(request: Request, caller: Writer, body: shapes.NewDraft) -> Response:
+    """Begin a message; nothing is sent until it is asked for."""
     account_id = AccountId(body.account_id)
     async with caller.tx() as tx:
         account = await writable(tx, account_id)
@@ -49,6 +50,7 @@ async def create_draft(request: Request, caller: Writer, body: shapes.NewDraft) 
 
 @router.get("/v1/drafts/{draft_id}", response_model=shapes.Draft)
 async def get_draft(request: Request, caller: Reader, draft_id: UUID) -> Response:
+    """One draft; its ETag goes into If-Match of a change."""
     async with caller.tx() as tx:
         row, letter = await _read(tx, caller, DraftId(draft_id))
     return answers.json(request, _shown(row, letter), etag=_tag(row))
@@ -80,6 +82,7 @@ async def change_draft(
 
 @router.delete("/v1/drafts/{draft_id}", status_code=204)
 async def delete_draft(request: Request, caller: Writer, draft_id: UUID) -> Response:
+    """Throw a draft away."""
     async with caller.tx() as tx:
         row = await drafts.get(tx, DraftId(draft_id))
         await writable(tx, AccountId(row["account_id"]))

@@ -28,6 +28,7 @@ async def list_folders(request: Request, caller: Reader, account_id: UUID) -> Re
 
 @router.get("/v1/folders/{folder_id}", response_model=shapes.Folder)
 async def get_folder(request: Request, caller: Reader, folder_id: UUID) -> Response:
+    """One folder, with how much is in it."""
     async with caller.tx() as tx:
         found = await folders.by_id(tx, FolderId(folder_id))
     return answers.json(request, _shown(found))
