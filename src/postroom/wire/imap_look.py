@@ -79,8 +79,13 @@ def all_uids(link: ImapConnection) -> set[int]:
 
     Some servers leave messages that they cannot open out of FETCH, some say a UIDNEXT that is too low.
     """
-    way = b"UID SEARCH RETURN (ALL) ALL" if "ESEARCH" in link.capabilities else b"UID SEARCH ALL"
-    ranges = [one for several in link.ask(way, parse=searched) for one in several]
+    return matching(link, b"RETURN (ALL) ALL" if "ESEARCH" in link.capabilities else b"ALL")
+
+
+def matching(link: ImapConnection, criteria: bytes) -> set[int]:
+    """The UIDs of a search. Raises ServerMisbehaved for more than there can be: two numbers may stand for billions."""
+    several = link.ask(b"UID SEARCH " + criteria, parse=searched)
+    ranges = [one for each in several for one in each]
     if sum(last - first + 1 for first, last in ranges) > _MAX_UIDS:
         raise ServerMisbehaved(where=link.where, reason="a search finds more messages than there can be")
     return {uid for first, last in ranges for uid in range(first, last + 1)}
