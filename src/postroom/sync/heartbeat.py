@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from postroom.errors import StoreError
+from postroom.errors import PostroomError
 from postroom.model import AccountId, TenantId
 from postroom.store import accounts
 from postroom.store.database import Database
@@ -28,7 +28,7 @@ async def heartbeat(db: Database, tenant_id: TenantId, account_id: AccountId) ->
 
 async def _beat(db: Database, tenant_id: TenantId, account_id: AccountId) -> None:
     while True:
-        with suppress(StoreError):  # the work itself will meet the same trouble and say it
+        with suppress(PostroomError):  # the work itself will meet the same trouble and say it
             async with db.tenant(tenant_id) as tx:
                 await accounts.sync_goes_on(tx, account_id)
         await asyncio.sleep(BEAT_SECONDS)
