@@ -10,10 +10,11 @@ from postroom.settings import Settings
 from postroom.store import accounts, folders, placements
 from postroom.store.database import Database
 from postroom.sync.aside import aside
-from postroom.sync.folder import FolderSync, Report, has_mail
+from postroom.sync.folder import FolderSync, has_mail
 from postroom.sync.heartbeat import heartbeat
 from postroom.sync.ingest import Tally
 from postroom.sync.listing import Listing, as_wanted
+from postroom.sync.progress import Report
 from postroom.sync.write_back import write_back
 from postroom.wire.imap import ImapSource
 
