@@ -10,7 +10,7 @@ from postroom.blobs import Blobs
 from postroom.ids import now_ms
 from postroom.model import Account, Folder, FolderState, TenantId
 from postroom.settings import Settings
-from postroom.store import accounts, folders, placements, quarantine
+from postroom.store import folders, placements, quarantine
 from postroom.store.database import Database
 from postroom.sync import statistics
 from postroom.sync.aside import aside
@@ -52,17 +52,8 @@ class Pop3Sync:
         Raises SourceError where the server cannot be gone on with. `accept_empty` means nothing here.
         """
         began = time.monotonic()
-        problem: str | None = accounts.INTERRUPTED
-        try:
-            async with heartbeat(self._db, self._tenant_id, self._account.id):
-                tally = await self._follow(report)
-            problem = None
-        except Exception as error:
-            problem = str(error)
-            raise
-        finally:
-            async with self._db.tenant(self._tenant_id) as tx:
-                await accounts.sync_ended(tx, self._account.id, last_error=problem)
+        async with heartbeat(self._db, self._tenant_id, self._account.id):
+            tally = await self._follow(report)
         tally.seconds = time.monotonic() - began
         return tally
 
