@@ -24,6 +24,11 @@ IntentId = NewType("IntentId", UUID)
 FolderType = Literal["inbox", "sent", "drafts", "trash", "spam", "archive", "custom"]
 Encryption = Literal["none", "tls", "starttls"]
 Protocol_ = Literal["imap", "pop3"]
+PORTS: dict[str, dict[str, int]] = {
+    "imap": {"tls": 993, "starttls": 143, "none": 143},
+    "pop3": {"tls": 995, "starttls": 110, "none": 110},
+}
+"""Where a server listens that says nothing else, by protocol and encryption."""
 StorageType = Literal["blob", "local", "s3"]
 SentCopy = Literal["append", "server", "none"]
 """Who puts a copy of what was sent into the Sent folder: we, the server by itself, or nobody."""

@@ -82,6 +82,21 @@ def test_the_folders_that_matter_are_chosen_for_each_account(store: Store, dovec
         until(lambda: _watching(store) == 0)
 
 
+def test_news_of_a_suspended_tenant_are_not_waited_for(store: Store, dovecot: Dovecot) -> None:
+    tenant, other = store.tenant(), store.tenant()
+    for each, user in ((tenant, "alice"), (other, "bob")):
+        mailbox(store, dovecot, each, user)
+    with worker(store) as running:
+        until(lambda: _watching(store) == 2)
+        store.cli("tenant", "suspend", tenant)
+        _deliver(dovecot, "alice", 7)
+        until(lambda: _watching(store) == 1)
+        _deliver(dovecot, "bob", 8)
+        until(lambda: _found(store, other, 8))
+        assert running.stop() == 0
+        assert "exception" not in running.said()
+
+
 def test_a_connection_that_is_renewed_goes_on_bringing_news(store: Store, dovecot: Dovecot) -> None:
     tenant = store.tenant()
     mailbox(store, dovecot, tenant, "alice")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from queue import Queue
@@ -171,3 +173,17 @@ def test_a_server_without_idle_is_not_waited_on(poor_dovecot: Dovecot) -> None:
     with source:
         assert source.watched(INBOX) is None
         assert source.folders()
+
+
+def test_a_connection_that_was_reset_before_it_was_handed_over_is_gone(
+    heard: Heard, started: Started
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connection = ImapConnection(
+            where="it", host="127.0.0.1", port=server.getsockname()[1], timeout_seconds=5
+        )
+        accepted, _ = server.accept()
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        accepted.close()  # by a reset, not an end
+    started().add("alice", connection)
+    assert heard.get(timeout=30) == ("alice", "gone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 
@@ -18,6 +19,7 @@ from postroom.errors import (
 )
 from postroom.model import RawMessage, SourceFolder, Unreadable
 from postroom.wire.imap import ImapSource
+from postroom.wire.imap_write import MailboxWriter, Numbers
 from tests.support.hostile_imap import HostileImap, Trick
 
 INBOX = SourceFolder(name="INBOX", type="inbox", wire_name="INBOX")
@@ -341,3 +343,25 @@ def test_an_interrupt_in_the_middle_of_a_command_leaves_no_half_read_connection(
 
 def _interrupted(_: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("criteria", "change"),
+    [
+        ("DELETED", lambda writer: writer.expunge([1])),
+        ("UNDELETED", lambda writer: writer.undeleted("INBOX")),
+        ("UID", lambda writer: writer.since("INBOX", Numbers(uidvalidity=1, uidnext=5))),
+    ],
+)
+def test_a_search_before_a_change_is_believed_no_more_than_any_other(
+    criteria: str, change: Callable[[MailboxWriter], object]
+) -> None:
+    with HostileImap(MAIL) as server, source(server) as imap:
+        server.answers["SELECT"] = b"* OK [UIDVALIDITY 1] x\r\n{tag} OK done\r\n"
+        server.answers[f"UID SEARCH {criteria}"] = (
+            b"* ESEARCH UID ALL 1:4294967295\r\n{tag} OK done\r\n"  # two numbers that stand for billions
+        )
+        writer = imap.writer()
+        writer.open("INBOX")
+        with pytest.raises(ServerMisbehaved, match="more messages than there can be"):
+            change(writer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from postroom.errors import ConnectionFailed, ServerMisbehaved, SignInRefused, SourceError
+from postroom.errors import ConnectionFailed, ServerMisbehaved, SignInRefused, SourceError, Throttled
 from postroom.model import Encryption, RawMessage, Unreadable
 from postroom.wire.pop3 import INBOX, Pop3Source, uid_of
 from postroom.wire.sasl import Bearer, Password
@@ -142,6 +142,13 @@ def test_what_passes_by_itself_is_no_wrong_password(code: str):
     with HostilePop3() as server:
         server.answers["PASS"] = f"-ERR [{code}] later\r\n".encode()
         with pytest.raises(ConnectionFailed, match="later"):
+            _read(_source(server))
+
+
+def test_a_server_that_has_had_enough_of_us_said_nothing_of_the_password():
+    with HostilePop3() as server:
+        server.answers |= {"PASS": b"-ERR too many connections, try again in 5 minutes\r\n"}
+        with pytest.raises(Throttled, match="try again in 5 minutes"):
             _read(_source(server))
 
 

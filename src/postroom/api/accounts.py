@@ -11,15 +11,11 @@ from postroom.api import answers, shapes
 from postroom.api.auth import Admin, Caller, Reader, Writer
 from postroom.api.problems import Problem, bad
 from postroom.compose.addresses import mailboxes
-from postroom.model import Account, AccountId, Ledger, UserId
+from postroom.model import PORTS, Account, AccountId, Ledger, UserId
 from postroom.store import accounts, audit, changes, credentials, folders, jobs, shares
 from postroom.store.database import TenantTx
 
 router = APIRouter(tags=["accounts"])
-_PORTS = {
-    "imap": {"tls": 993, "starttls": 143, "none": 143},
-    "pop3": {"tls": 995, "starttls": 110, "none": 110},
-}
 _FOLLOWING = ("account_name", "is_sync_enabled", "sync_interval")
 
 
@@ -173,7 +169,7 @@ async def _connect(
     tx: TenantTx, caller: Caller, account: Account, body: shapes.NewAccount, hostname: str, password: str
 ) -> dict[str, Any]:
     port, username = (
-        body.port or _PORTS[body.protocol][body.encryption],
+        body.port or PORTS[body.protocol][body.encryption],
         body.username or account.email_address,
     )
     credential_id = await credentials.put_password(tx, account.id, password, caller.context.master)

@@ -23,7 +23,7 @@ from postroom.cli.frame import (
     tenant_id,
 )
 from postroom.errors import UsageError
-from postroom.model import Account, UserId
+from postroom.model import PORTS, Account, UserId
 
 accounts_app = typer.Typer(
     help="Accounts: mailboxes on servers, and those filled by import.", no_args_is_help=True
@@ -140,8 +140,6 @@ def _server(
     protocol: str, host: str, port: int | None, encryption: str, username: str, keep_on_server: str
 ) -> dict[str, Any]:
     """Where the mailbox is, as `store.accounts.connect` takes it. Raises UsageError."""
-    from postroom.sync.opening import PORTS
-
     if protocol not in PORTS:
         raise UsageError(reason=f"--protocol is {protocol!r}; there are imap and pop3.")
     if encryption not in PORTS[protocol]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from postroom.blobs import Blobs
 from postroom.errors import SignInRefused, SourceError
 from postroom.ids import now_ms
-from postroom.model import AccountId, TenantId
+from postroom.model import PORTS, AccountId, TenantId
 from postroom.outbox import retry
 from postroom.outbox.signing_in import TokensOf, sign_in_of
 from postroom.settings import Settings
@@ -95,14 +95,14 @@ async def _login(
     account = await senders.mailbox(tx, account_id)
     if account.protocol != "imap" or account.hostname is None or account.credential_id is None:
         return None
-    username = account.username or account.email_address
+    username, encryption = account.username or account.email_address, account.encryption or "tls"
     secret = await sign_in_of(
         tx, account.credential_id, account.email_address, master=master, tokens_of=tokens
     )
     return {
         "host": account.hostname,
-        "port": account.port or 993,
-        "encryption": account.encryption or "tls",
+        "port": account.port or PORTS["imap"][encryption],
+        "encryption": encryption,
         "who": Password(username=username, password=secret)
         if isinstance(secret, str)
         else Bearer(username=username, tokens=secret),

@@ -7,13 +7,14 @@ import time
 from postroom.blobs import Blobs
 from postroom.model import Account, Folder, FolderState, SourceFolder, TenantId
 from postroom.settings import Settings
-from postroom.store import accounts, folders, placements
+from postroom.store import folders, placements
 from postroom.store.database import Database
 from postroom.sync.aside import aside
-from postroom.sync.folder import FolderSync, Report, has_mail
+from postroom.sync.folder import FolderSync, has_mail
 from postroom.sync.heartbeat import heartbeat
 from postroom.sync.ingest import Tally
 from postroom.sync.listing import Listing, as_wanted
+from postroom.sync.progress import Report
 from postroom.sync.write_back import write_back
 from postroom.wire.imap import ImapSource
 
@@ -51,37 +52,30 @@ class AccountSync:
         changed. Raises SourceError where the server cannot be gone on with."""
         began = time.monotonic()
         tally = Tally()
-        problem: str | None = accounts.INTERRUPTED
-        try:
-            async with heartbeat(self._db, self._tenant_id, self._account.id):
-                pushed = await write_back(self._db, self._tenant_id, self._account, self._source)
-                worker = await self._worker()
-                looked_at = await self._looked_at(tally, accept_empty=accept_empty)
-                self.expected = _missing(looked_at)
-                for listed, folder, numbers in looked_at:
-                    if looks_at_all or numbers is None or not await self._agrees(folder, numbers):
-                        done = await worker.bring_up(
-                            listed,
-                            folder,
-                            accept_empty=accept_empty,
-                            report=report,
-                            looks_at_all=looks_at_all,
-                        )
-                        tally.add(done)
-                if pushed.is_held_up:
-                    last = write_back(self._db, self._tenant_id, self._account, self._source, is_last=True)
-                    pushed.add(await last)
-                tally.pushed, tally.refused = pushed.done, pushed.refused
-                tally.notes += pushed.problems
-            problem = "; ".join(tally.held) or None
-        except Exception as error:
-            problem = str(error)
-            raise
-        finally:
-            async with self._db.tenant(self._tenant_id, in_any_state=True) as tx:
-                await accounts.sync_ended(tx, self._account.id, last_error=problem)
+        async with heartbeat(self._db, self._tenant_id, self._account.id) as troubles:
+            await self._bring_up(tally, accept_empty=accept_empty, looks_at_all=looks_at_all, report=report)
+            troubles += tally.held
         tally.seconds = time.monotonic() - began
         return tally
+
+    async def _bring_up(
+        self, tally: Tally, *, accept_empty: bool, looks_at_all: bool, report: Report
+    ) -> None:
+        pushed = await write_back(self._db, self._tenant_id, self._account, self._source)
+        worker = await self._worker()
+        looked_at = await self._looked_at(tally, accept_empty=accept_empty)
+        self.expected = _missing(looked_at)
+        for listed, folder, numbers in looked_at:
+            if looks_at_all or numbers is None or not await self._agrees(folder, numbers):
+                done = await worker.bring_up(
+                    listed, folder, accept_empty=accept_empty, report=report, looks_at_all=looks_at_all
+                )
+                tally.add(done)
+        if pushed.is_held_up:
+            last = write_back(self._db, self._tenant_id, self._account, self._source, is_last=True)
+            pushed.add(await last)
+        tally.pushed, tally.refused = pushed.done, pushed.refused
+        tally.notes += pushed.problems
 
     async def _worker(self) -> FolderSync:
         async with self._db.tenant(self._tenant_id) as tx:

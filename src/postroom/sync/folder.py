@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -16,11 +16,10 @@ from postroom.sync.aside import aside
 from postroom.sync.batches import Batch, batches
 from postroom.sync.ingest import Arrival, Tally, ingest
 from postroom.sync.plan import Fetch, Forget, Hold, Reflag, Restart, is_unchanged, plan
+from postroom.sync.progress import Report
 from postroom.sync.recognise import recognise
 from postroom.wire.imap import ImapSource
 
-Report = Callable[[str, int, int], None]
-"""Told (folder, messages done, messages to do) after every batch."""
 _PLACED_AT_ONCE = 2000
 _LET_GO = "the server let it go before it was fetched"
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from postroom.errors import AccountBusy, LeaseLost, StoreError
+from postroom.errors import AccountBusy, LeaseLost, PostroomError
 from postroom.model import Account, TenantId
 from postroom.store import jobs
 from postroom.store.database import Database, TenantTx
@@ -60,7 +60,7 @@ async def _keep(
         try:
             async with db.tenant(lease.tenant_id) as tx:
                 is_ours = await jobs.extend(tx, lease, lease_ms=int(lease_seconds * 1000), advance=advance())
-        except StoreError:
+        except PostroomError:
             continue  # the work itself meets the same trouble and says it; the fence holds meanwhile
         if not is_ours:
             lost.set()

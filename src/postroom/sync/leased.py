@@ -20,12 +20,11 @@ from postroom.sync import retry
 from postroom.sync.ingest import Tally
 from postroom.sync.lease import kept
 from postroom.sync.opening import Source, opened
-from postroom.sync.progress import Progress
+from postroom.sync.progress import Progress, Report
 
 Duty = Callable[[Database, Account], Awaitable[None]]
 """What else is done for an account while it is ours, such as sending its mail. Writes go through the door that is given."""
 After = Callable[[Lease, Account, Source], Awaitable[None]]
-Report = Callable[[str, int, int], None]
 _OF_THE_INSTALLATION = 300
 """The `sync_interval` that every account begins with: who has it follows IMAP_POLL_INTERVAL."""
 

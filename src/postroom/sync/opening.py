@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from postroom.blobs import Blobs
 from postroom.errors import UsageError
-from postroom.model import Account, AccountId, CredentialId, TenantId
+from postroom.model import PORTS, Account, AccountId, CredentialId, TenantId
 from postroom.settings import Settings
 from postroom.store import credentials
 from postroom.store.credentials import MasterKey
@@ -22,12 +22,6 @@ from postroom.wire.trial import Place
 
 if TYPE_CHECKING:
     from postroom.sync.tokens import AccessTokens
-
-PORTS = {
-    "imap": {"tls": 993, "starttls": 143, "none": 143},
-    "pop3": {"tls": 995, "starttls": 110, "none": 110},
-}
-
 
 Source: TypeAlias = ImapSource | Pop3Source
 

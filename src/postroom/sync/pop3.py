@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from postroom.blobs import Blobs
 from postroom.ids import now_ms
 from postroom.model import Account, Folder, FolderState, TenantId
 from postroom.settings import Settings
-from postroom.store import accounts, folders, placements, quarantine
+from postroom.store import folders, placements, quarantine
 from postroom.store.database import Database
 from postroom.sync import statistics
 from postroom.sync.aside import aside
@@ -18,6 +18,7 @@ from postroom.sync.batches import Batch, batches
 from postroom.sync.folder import WORTH_MESSAGES
 from postroom.sync.heartbeat import heartbeat
 from postroom.sync.ingest import Arrival, Tally, ingest
+from postroom.sync.progress import Report
 from postroom.wire.pop3 import INBOX, NUMBERING, Pop3Source
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -45,29 +46,18 @@ class Pop3Sync:
         self.expected: int | None = None
         """How many messages this run is to bring in, once that is known."""
 
-    async def run(
-        self, *, accept_empty: bool = False, report: Callable[[str, int, int], None] = lambda *_: None
-    ) -> Tally:
+    async def run(self, *, accept_empty: bool = False, report: Report = lambda *_: None) -> Tally:
         """Fetch what is new, newest first, then delete on the server what the account's rule lets go.
 
         Raises SourceError where the server cannot be gone on with. `accept_empty` means nothing here.
         """
         began = time.monotonic()
-        problem: str | None = accounts.INTERRUPTED
-        try:
-            async with heartbeat(self._db, self._tenant_id, self._account.id):
-                tally = await self._follow(report)
-            problem = None
-        except Exception as error:
-            problem = str(error)
-            raise
-        finally:
-            async with self._db.tenant(self._tenant_id) as tx:
-                await accounts.sync_ended(tx, self._account.id, last_error=problem)
+        async with heartbeat(self._db, self._tenant_id, self._account.id):
+            tally = await self._follow(report)
         tally.seconds = time.monotonic() - began
         return tally
 
-    async def _follow(self, report: Callable[[str, int, int], None]) -> Tally:
+    async def _follow(self, report: Report) -> Tally:
         remote = await aside(partial(self._source.state, INBOX))
         async with self._db.tenant(self._tenant_id) as tx:
             folder = (await folders.ensure(tx, self._account.id, [INBOX]))[INBOX.name]
@@ -82,9 +72,7 @@ class Pop3Sync:
         tally.removed = await self._remove(folder)
         return tally
 
-    async def _fetch(
-        self, folder: Folder, wanted: Sequence[int], report: Callable[[str, int, int], None]
-    ) -> Tally:
+    async def _fetch(self, folder: Folder, wanted: Sequence[int], report: Report) -> Tally:
         tally, done, count = Tally(), 0, 0
         async for batch in batches(
             self._source.messages(INBOX, wanted),

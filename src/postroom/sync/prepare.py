@@ -38,7 +38,7 @@ def prepare(raw: RawMessage) -> Prepared:
     """Parse it, take its hash, cut its attachments out, list its words."""
     body = raw.body
     parsed = parse(body)
-    content_hash = _sha256(_windows(body))
+    content_hash = hash_of(body)
     blobs: dict[bytes, bytes | Callable[[], Iterator[bytes]]] = {}
     for part in parsed.attachments:
         held = part.data if part.data is not None and len(part.data) <= HELD_BYTES else None
@@ -66,6 +66,11 @@ def prepare(raw: RawMessage) -> Prepared:
         words=vector.literal,
         is_capped=vector.is_capped,
     )
+
+
+def hash_of(body: Body) -> bytes:
+    """The SHA-256 by which a message is known, however large it is."""
+    return _sha256(_windows(body))
 
 
 def _cut(

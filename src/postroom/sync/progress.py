@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from postroom.store.jobs import Advance
 
+Report = Callable[[str, int, int], None]
+"""Told (folder, messages done, messages to do) after every batch."""
 _WINDOW_SECONDS = 60.0
 
 

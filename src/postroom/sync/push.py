@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Collection, Coroutine, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from postroom.errors import SourceError, StoreError
+from postroom.errors import PostroomError, SourceError, StoreError, TenantErasing, TenantSuspended
 from postroom.model import Account, AccountId, Folder, FolderState, SourceFolder, TenantId
 from postroom.settings import Settings
 from postroom.store import folders, jobs
@@ -149,8 +149,10 @@ class Push:
         self._do(self._hasten(watched.tenant_id, account_id, wait_seconds))
 
     async def _wake(self, tenant_id: TenantId, account_id: AccountId) -> None:
-        async with self._db.tenant(tenant_id) as tx:
-            is_wanted = await jobs.wake(tx, account_id)
+        is_wanted = False
+        with suppress(TenantSuspended, TenantErasing):
+            async with self._db.tenant(tenant_id) as tx:
+                is_wanted = await jobs.wake(tx, account_id)
         if is_wanted:
             self._nudge()
         else:
@@ -161,17 +163,24 @@ class Push:
             await jobs.hasten(tx, account_id, due_in_ms=int(wait_seconds * 1000))
 
     async def _look_after(self) -> None:
-        """Let go of accounts that were disabled or deleted."""
+        """Let go of accounts that were disabled or deleted, or their tenants suspended."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             of_tenants: dict[TenantId, list[AccountId]] = {}
             for account_id, watched in self._accounts.items():
                 of_tenants.setdefault(watched.tenant_id, []).append(account_id)
             for tenant_id, account_ids in of_tenants.items():
-                with suppress(StoreError):
-                    async with self._db.tenant(tenant_id) as tx:
-                        for account_id in await jobs.unwanted(tx, account_ids):
-                            self._drop(account_id)
+                for account_id in await self._unwanted(tenant_id, account_ids):
+                    self._drop(account_id)
+
+    async def _unwanted(self, tenant_id: TenantId, account_ids: list[AccountId]) -> Collection[AccountId]:
+        try:
+            async with self._db.tenant(tenant_id) as tx:
+                return await jobs.unwanted(tx, account_ids)
+        except (TenantSuspended, TenantErasing):
+            return account_ids
+        except StoreError:
+            return ()
 
     def _drop(self, account_id: AccountId) -> None:
         watched = self._accounts.pop(account_id, None)
@@ -186,10 +195,10 @@ class Push:
 
 
 async def _without_trouble(work: Coroutine[Any, Any, None]) -> None:
-    """The database is away: the interval brings in what was missed."""
+    """The database is away, or the tenant suspended: the interval brings in what was missed."""
     try:
         await work
-    except StoreError as error:
+    except PostroomError as error:
         log.warning("news could not be passed on: %s", error)
 
 

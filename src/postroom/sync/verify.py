@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -11,7 +10,6 @@ from postroom.blobs import Blobs
 from postroom.errors import BlobDamaged, BlobMissing
 from postroom.model import (
     Account,
-    Body,
     Folder,
     FolderState,
     Ledger,
@@ -28,11 +26,11 @@ from postroom.sync.aside import aside
 from postroom.sync.compare import Difference, compare
 from postroom.sync.importer import OUR_NUMBERING
 from postroom.sync.listing import as_wanted
+from postroom.sync.prepare import hash_of
+from postroom.sync.progress import Report
 from postroom.wire.imap import ImapSource
 
-Report = Callable[[str, int, int], None]
 _PAGE = 500
-_WINDOW_BYTES = 2**20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -196,7 +194,7 @@ class Verifier:
         messages = self._source.messages(listed, wanted)
         done = 0
         while (message := await aside(partial(next, messages, None))) is not None:
-            if isinstance(message, RawMessage) and _hash(message.body) != here[message.uid].content_hash:
+            if isinstance(message, RawMessage) and hash_of(message.body) != here[message.uid].content_hash:
                 found.difference.content.add(message.uid)
             done += 1
             self._report(f"{found.name} from the server", done, len(wanted))
@@ -232,10 +230,3 @@ async def is_whole(tx: TenantTx, blobs: Blobs, item: Item) -> bool:
     except (BlobDamaged, BlobMissing):
         return False
     return True
-
-
-def _hash(body: Body) -> bytes:
-    digest = hashlib.sha256()
-    for at in range(0, len(body), _WINDOW_BYTES):
-        digest.update(body[at : at + _WINDOW_BYTES])
-    return digest.digest()

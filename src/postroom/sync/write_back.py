@@ -6,20 +6,20 @@ comes after a crash looks first whether it was done: what has come into the dest
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from postroom.model import Account, Body, Folder, FolderId, IntentId, Sighting, TenantId
+from postroom.model import Account, Folder, FolderId, IntentId, Sighting, TenantId
 from postroom.store import folders, intent_outcomes, intent_rows
 from postroom.store.database import Database
 from postroom.store.intent_rows import Intent
 from postroom.store.placements import Place
 from postroom.sync.aside import aside
 from postroom.sync.merge import MOST_TOGETHER, alike, is_kept, together
+from postroom.sync.prepare import hash_of
 from postroom.sync.recognise import recognise
 from postroom.wire.imap import ImapSource
 from postroom.wire.imap_write import DELETED, MailboxWriter, Numbers, Refused
@@ -28,7 +28,6 @@ T = TypeVar("T")
 _MOST_ATTEMPTS = 20
 """After so many a trouble that should pass is a refusal."""
 _MOST_TRIES_AT_ONCE = 3
-_WINDOW_BYTES = 2**20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -247,7 +246,7 @@ class _WriteBack:
     ) -> int | None:
         for uid in alike(size_bytes, seen):
             body = await self._do(lambda writer, uid=uid: writer.body(uid))
-            if body is not None and _hash(body) == content_hash:
+            if body is not None and hash_of(body) == content_hash:
                 return uid
         return None
 
@@ -401,10 +400,3 @@ def _to(batch: Sequence[Intent]) -> FolderId:
 
 def _is_move(batch: Sequence[Intent]) -> bool:
     return batch[0].kind == "move"
-
-
-def _hash(body: Body) -> bytes:
-    digest = hashlib.sha256()
-    for at in range(0, len(body), _WINDOW_BYTES):
-        digest.update(body[at : at + _WINDOW_BYTES])
-    return digest.digest()

@@ -13,8 +13,8 @@ from postroom.model import Encryption, FolderState, RawMessage, Sighting, Source
 from postroom.wire import imap_login, imap_look
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_fetch import BodyReader
-from postroom.wire.imap_names import command, folders_of, quoted, to_wire
-from postroom.wire.imap_replies import listed, selected, statuses
+from postroom.wire.imap_names import command, quoted, to_wire
+from postroom.wire.imap_replies import selected, statuses
 from postroom.wire.imap_write import MailboxWriter
 from postroom.wire.sasl import Bearer, Password, Tokens
 
@@ -83,13 +83,7 @@ class ImapSource:
     def folders(self) -> Sequence[SourceFolder]:
         """Every folder, the inbox first, the others by name."""
         link = self._connection()
-        asks_for_use = {"LIST-EXTENDED", "SPECIAL-USE"} <= link.capabilities  # RFC 6154 5.1
-        query = b'LIST "" "*"' + (b" RETURN (SPECIAL-USE)" if asks_for_use else b"")
-        try:
-            found = folders_of(link.ask(query, parse=listed))
-        except CommandRefused as refusal:
-            reason = f"it does not list folders ({refusal.text})"
-            raise SourceError(where=link.where, reason=reason) from refusal
+        found = imap_look.folders(link)
         if not found:  # RFC 9051 5.1: there is always an INBOX; to believe it is to forget all
             raise ServerMisbehaved(where=link.where, reason="it lists no folder at all, not even INBOX")
         return found

@@ -11,10 +11,10 @@ from typing import Self
 
 from postroom.errors import ServerMisbehaved, SourceError
 from postroom.model import Encryption, FolderType, SourceFolder
-from postroom.wire import imap_login
+from postroom.wire import imap_login, imap_look
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
-from postroom.wire.imap_names import command, folders_of, quoted, to_wire
-from postroom.wire.imap_replies import listed, searched, selected
+from postroom.wire.imap_names import command, quoted, to_wire
+from postroom.wire.imap_replies import searched, selected
 from postroom.wire.sasl import Credentials
 
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
@@ -63,15 +63,7 @@ class ImapAppender:
 
     def folder(self, type_: FolderType) -> SourceFolder:
         """The folder of this use. Raises SourceError when the account has none."""
-        asks_for_use = {"LIST-EXTENDED", "SPECIAL-USE"} <= self._link.capabilities  # RFC 6154 5.1
-        query = b'LIST "" "*"' + (b" RETURN (SPECIAL-USE)" if asks_for_use else b"")
-        try:
-            found = folders_of(self._link.ask(query, parse=listed))
-        except CommandRefused as refusal:
-            raise SourceError(
-                where=self._where, reason=f"it does not list folders ({refusal.text})"
-            ) from refusal
-        for each in found:
+        for each in imap_look.folders(self._link):
             if each.type == type_ and each.is_selectable:
                 return each
         raise SourceError(

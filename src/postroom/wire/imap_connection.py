@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import ssl
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -182,7 +181,7 @@ class ImapConnection(Stream):
         self._socket.settimeout(0)
         try:
             unread = self._file.peek() if self.is_open else b""
-        except ssl.SSLWantReadError:
+        except OSError:  # there is nothing yet; or it broke, which whoever reads next will find
             unread = b""
         self._file.detach().close()
         self._file = cast(BufferedReader, _CLOSED)

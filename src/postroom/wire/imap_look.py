@@ -6,14 +6,16 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from postroom.errors import ConnectionFailed, ServerMisbehaved, Throttled
-from postroom.model import FolderState, Sighting
+from postroom.errors import ConnectionFailed, ServerMisbehaved, SourceError, Throttled
+from postroom.model import FolderState, Sighting, SourceFolder
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
+from postroom.wire.imap_names import folders_of
 from postroom.wire.imap_replies import (
     LARGEST_UID,
     Reply,
     fetched,
     flags_of,
+    listed,
     searched,
     sequence_sets,
     vanished,
@@ -24,6 +26,15 @@ WINDOW_UIDS = 5000
 _SIGHTINGS_AT_ONCE = 1500
 _MAX_UIDS = 50_000_000
 Uids = Mapping[int, frozenset[str] | None]
+
+
+def folders(link: ImapConnection) -> list[SourceFolder]:
+    """Every folder that the server lists, with its use where it tells (RFC 6154 5.1). Raises SourceError."""
+    asks_for_use = {"LIST-EXTENDED", "SPECIAL-USE"} <= link.capabilities
+    try:
+        return folders_of(link.ask(b'LIST "" "*"' + b" RETURN (SPECIAL-USE)" * asks_for_use, parse=listed))
+    except CommandRefused as refusal:
+        raise SourceError(where=link.where, reason=f"it does not list folders ({refusal.text})") from refusal
 
 
 def since(link: ImapConnection, now: FolderState, known: FolderState) -> Uids:
@@ -79,8 +90,13 @@ def all_uids(link: ImapConnection) -> set[int]:
 
     Some servers leave messages that they cannot open out of FETCH, some say a UIDNEXT that is too low.
     """
-    way = b"UID SEARCH RETURN (ALL) ALL" if "ESEARCH" in link.capabilities else b"UID SEARCH ALL"
-    ranges = [one for several in link.ask(way, parse=searched) for one in several]
+    return matching(link, b"RETURN (ALL) ALL" if "ESEARCH" in link.capabilities else b"ALL")
+
+
+def matching(link: ImapConnection, criteria: bytes) -> set[int]:
+    """The UIDs of a search. Raises ServerMisbehaved for more than there can be: two numbers may stand for billions."""
+    several = link.ask(b"UID SEARCH " + criteria, parse=searched)
+    ranges = [one for each in several for one in each]
     if sum(last - first + 1 for first, last in ranges) > _MAX_UIDS:
         raise ServerMisbehaved(where=link.where, reason="a search finds more messages than there can be")
     return {uid for first, last in ranges for uid in range(first, last + 1)}

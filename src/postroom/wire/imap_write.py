@@ -20,7 +20,6 @@ from postroom.wire.imap_replies import (
     fetched,
     flags_of,
     listed,
-    searched,
     selected,
     sequence_sets,
     status,
@@ -121,13 +120,7 @@ class MailboxWriter:
             for window in sequence_sets(uids):
                 self._run(b"UID EXPUNGE %s" % window)
             return
-        marked = {
-            uid
-            for ranges in self._ask(b"UID SEARCH DELETED", parse=searched)
-            for first, last in ranges
-            for uid in range(first, last + 1)
-        }
-        if marked <= set(uids):
+        if self._matching(b"DELETED") <= set(uids):
             self._run(b"EXPUNGE")
 
     def since(self, wire_name: str, numbers: Numbers) -> tuple[int, dict[int, Sighting]]:
@@ -135,9 +128,7 @@ class MailboxWriter:
         It stays selected."""
         now = self.open(wire_name)
         first = numbers.uidnext or 1 if now.uidvalidity == numbers.uidvalidity else 1
-        query = b"UID SEARCH UID %d:%d" % (first, LARGEST_UID)
-        ranges = [one for several in self._ask(query, parse=searched) for one in several]
-        uids = [uid for start, last in ranges for uid in range(start, last + 1) if uid >= first]
+        uids = sorted(uid for uid in self._matching(b"UID %d:%d" % (first, LARGEST_UID)) if uid >= first)
         return now.uidvalidity, imap_look.sightings(self._link, uids, headers=True)
 
     def body(self, uid: int) -> Body | None:
@@ -150,8 +141,7 @@ class MailboxWriter:
     def undeleted(self, wire_name: str) -> int:
         """How many messages a folder has that nobody marked `\\Deleted`."""
         self.open(wire_name)
-        ranges = [one for several in self._ask(b"UID SEARCH UNDELETED", parse=searched) for one in several]
-        return sum(last - first + 1 for first, last in ranges)
+        return len(self._matching(b"UNDELETED"))
 
     def create(self, name: str) -> str:
         """Make a folder, or see that it is there; its wire name. Levels of `name` are joined by `/`."""
@@ -235,6 +225,10 @@ class MailboxWriter:
         """What other programs show hangs on it, and nothing else."""
         with suppress(Refused):
             self._run(*command(verb, quoted(to_wire(wire_name))))
+
+    def _matching(self, criteria: bytes) -> set[int]:
+        with _refusing():
+            return imap_look.matching(self._link, criteria)
 
     def _run(self, *flights: bytes, each: Callable[[Reply], None] = lambda _: None) -> None:
         with _refusing():

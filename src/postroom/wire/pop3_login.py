@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from postroom.errors import ConnectionFailed, SignInRefused, SourceError
 from postroom.model import Encryption
-from postroom.wire import sasl
+from postroom.wire import sasl, throttling
 from postroom.wire.pop3_connection import Pop3Connection, Pop3Refused
 from postroom.wire.sasl import Bearer, Credentials, Mechanism, Password
 from postroom.wire.stream import Stream
@@ -72,6 +72,8 @@ def sign_in(connection: Pop3Connection, who: Credentials) -> str:
         connection.learn()
     except Pop3Refused as refusal:
         connection.close()
+        if pause := throttling.at_sign_in(connection.where, refusal.code.encode("latin-1"), refusal.text):
+            raise pause from refusal
         if refusal.code.startswith(_PASSING):
             raise ConnectionFailed(where=connection.where, reason=refusal.text) from refusal
         raise SignInRefused(where=connection.where, reason=refusal.text) from refusal
