@@ -88,6 +88,12 @@ def read_all(place: Place) -> list[Manifest]:
     return sorted(found, key=lambda each: (each.finished_at, each.id))
 
 
+def clear_interrupted(place: Place) -> None:
+    """Take away what is left of backups that never ended."""
+    for folder in interrupted(place):
+        place.remove_folder(folder)
+
+
 def interrupted(place: Place) -> list[str]:
     """The folders of backups that never ended."""
     paths = [path for path, _ in place.below(FOLDER, with_unfinished=True)]
