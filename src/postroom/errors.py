@@ -78,6 +78,10 @@ class UsageError(PostroomError):
     exit_code = 2
 
 
+class DraftChanged(UsageError):
+    """Draft {draft} was changed, sent or deleted meanwhile; look at it again."""
+
+
 class SettingError(UsageError):
     """{name} is {value!r}, which is not {expected}. Set it in the environment, in .env, or leave it out."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from postroom.blobs import Blobs
@@ -34,7 +35,7 @@ async def post(
     _check(letter)
     written = write(letter, stamp)
     if not written.recipients:
-        raise UsageError(reason="The message is for nobody; name somebody with --to, --cc or --bcc.")
+        raise UsageError(reason="The message is for nobody; name somebody in to, cc or bcc.")
     new = NewSend(
         message_id=written.message_id,
         sender=written.sender,
@@ -65,9 +66,9 @@ async def save_draft(
     letter: Letter,
     stamp: Stamp,
     *,
-    replaces: DraftId | None = None,
+    replaces: tuple[DraftId, int] | None = None,
 ) -> DraftId:
-    """Keep what is not finished yet, in place of another draft or anew."""
+    """Keep what is not finished yet, anew or in place of a version of a draft. Raises DraftChanged for an older one."""
     _check(letter)
     written = write(letter, stamp, shows_bcc=True)
     content = DraftContent(
@@ -78,18 +79,20 @@ async def save_draft(
     )
     if replaces is None:
         return await drafts.create(tx, account_id, content)
-    version = (await drafts.get(tx, replaces))["version"]
-    await drafts.replace(tx, replaces, content, version=version)
-    return replaces
+    draft_id, version = replaces
+    await drafts.replace(tx, draft_id, content, version=version)
+    return draft_id
 
 
 async def post_draft(
-    tx: TenantTx, blobs: Blobs, draft_id: DraftId, letter: Letter, stamp: Stamp, *, not_before: int
+    tx: TenantTx, blobs: Blobs, row: dict[str, Any], letter: Letter, stamp: Stamp, *, not_before: int
 ) -> OutboxId:
-    """A draft becomes a message of the outbox, in one transaction: never both, never neither."""
-    row = await drafts.get(tx, draft_id)
+    """A draft becomes a message of the outbox, in one transaction: never both, never neither.
+
+    `row` and `letter` are the draft as it was read. Raises DraftChanged when it is another by now.
+    """
     outbox_id, _ = await post(tx, blobs, AccountId(row["account_id"]), letter, stamp, not_before=not_before)
-    await drafts.hand_over(tx, draft_id, outbox_id)
+    await drafts.hand_over(tx, DraftId(row["id"]), outbox_id, version=row["version"])
     return outbox_id
 
 

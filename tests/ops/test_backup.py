@@ -16,6 +16,7 @@ import pytest
 from postroom.errors import BackupDamaged, BackupError
 from postroom.ops.backup import manifest, wal
 from postroom.ops.backup.flush import flush
+from postroom.ops.backup.manifest import Manifest
 from postroom.ops.backup.place import place_at
 from postroom.ops.backup.seal import BackupKey, opened, sealed, sealed_at
 from postroom.ops.cluster import Cluster
@@ -430,6 +431,26 @@ def test_a_restore_that_was_interrupted_leaves_nothing(kept: Kept) -> None:
     assert (running.returncode, "Interrupted" in said) == (130, True)
     assert not folder.exists()
     assert not [line for line in processes_at(folder) if "postgres" in line]
+
+
+def _made(backup_id: str, parent: str | None) -> Manifest:
+    known = {"postroom": "1", "server": "17.1", "major": 17, "system_identifier": "1", "timeline": 1}
+    times = {"begun_at": "2026-01-02T03:04:05+00:00", "finished_at": "2026-01-02T03:04:06+00:00"}
+    held = {"start_segment": "", "stop_lsn": "", "data_bytes": 0, "objects": {}, "rows": {}}
+    kind = "incremental" if parent else "full"
+    return Manifest(id=backup_id, kind=kind, parent=parent, **known, **times, **held)
+
+
+def test_a_chain_that_ends_nowhere_is_one_sentence() -> None:
+    full, between, last = found = [_made("a", None), _made("b", "a"), _made("c", "b")]
+    assert manifest.chain_of(found, last) == [full, between, last]
+    with pytest.raises(BackupError, match="The backup b builds on a, which is not there"):
+        manifest.chain_of([between, last], last)
+    itself, one, other = _made("d", "d"), _made("e", "f"), _made("f", "e")
+    with pytest.raises(BackupError, match="The backup d builds on d, which builds on it"):
+        manifest.chain_of([itself], itself)
+    with pytest.raises(BackupError, match="The backup e builds on f, which builds on it"):
+        manifest.chain_of([one, other], other)
 
 
 def test_two_backups_begun_in_one_second_have_two_names(tmp_path: Path) -> None:

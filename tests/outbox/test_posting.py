@@ -5,14 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
+from uuid import uuid4
 
 import psycopg
 import pytest
 
-from postroom.model import OutboxId
+from postroom.compose.addresses import mailboxes
+from postroom.compose.letter import Letter
+from postroom.errors import DraftChanged
+from postroom.model import Address, OutboxId
 from postroom.outbox.posting import Posting
-from postroom.store import accounts, jobs, workers
+from postroom.posting import post_draft, save_draft, stamp_for
+from postroom.store import accounts, drafts, jobs, sends, workers
 from tests.outbox.desk import MASTER, Desk
 from tests.support.smtp import SmtpServer
 
@@ -122,3 +129,26 @@ async def test_what_nobody_knows_the_end_of_is_looked_at_again(desk: Desk) -> No
 def _as_superuser(desk: Desk, statement: str) -> None:
     with psycopg.connect(desk.store.site.url("postgres"), autocommit=True) as connection:
         connection.execute(statement.encode(), [desk.tenant_id])
+
+
+async def test_a_draft_that_somebody_else_changed_is_neither_overwritten_nor_sent(desk: Desk) -> None:
+    address = desk.account.email_address
+    letter = Letter(from_=Address(address=address), to=mailboxes(["bob@example.com"]), text="First")
+    stamp = stamp_for(address, uuid4(), datetime.now(UTC))
+    async with desk.db.tenant(desk.tenant_id) as tx:
+        draft_id = await save_draft(tx, desk.blobs, desk.account.id, letter, stamp)
+        read = await drafts.get(tx, draft_id)
+    changed = replace(letter, text="Second")
+    async with desk.db.tenant(desk.tenant_id) as tx:
+        version = (draft_id, read["version"])
+        await save_draft(tx, desk.blobs, desk.account.id, changed, stamp, replaces=version)
+        now = await drafts.get(tx, draft_id)
+    with pytest.raises(DraftChanged):
+        async with desk.db.tenant(desk.tenant_id) as tx:
+            await save_draft(tx, desk.blobs, desk.account.id, letter, stamp, replaces=version)
+    with pytest.raises(DraftChanged):
+        async with desk.db.tenant(desk.tenant_id) as tx:
+            await post_draft(tx, desk.blobs, read, letter, stamp, not_before=0)
+    async with desk.db.tenant(desk.tenant_id) as tx:
+        assert await drafts.get(tx, draft_id) == now
+        assert await sends.of_account(tx, desk.account.id) == []

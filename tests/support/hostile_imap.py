@@ -9,11 +9,11 @@ Everything can be changed while it runs: `messages`, `tricks`, `uidvalidity`, `c
 from __future__ import annotations
 
 import re
-import socket
-import threading
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
+
+from postroom.testing.line import Line
+from postroom.testing.listening import Listening
 
 Trick = Literal[
     "cut",  # the connection ends in the middle of the literal
@@ -32,12 +32,13 @@ Trick = Literal[
 SECRET = "correct horse"
 
 
-class HostileImap:
+class HostileImap(Listening):
     """One account with an inbox, or with several `folders`; each message behaves or plays its trick whenever its body is asked for."""
 
     def __init__(
         self, messages: Mapping[int, bytes] | None = None, *, tricks: Mapping[int, Trick] | None = None
     ):
+        super().__init__()
         self.messages = dict(messages or {})
         self.tricks: dict[int, Trick] = dict(tricks or {})
         self.flags: dict[int, str] = {}
@@ -58,53 +59,15 @@ class HostileImap:
         """Raw answers for whole commands by their first words, `{tag}` standing for the tag; b"" closes."""
         self.commands: list[str] = []
         """Every command line that came, without its tag."""
-        self.connections = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._open: list[socket.socket] = []
 
-    def __enter__(self) -> Self:
-        self._start(self._accept)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        for one in [self._listener, *self._open]:
-            _shut(one)
-        for thread in self._threads:
-            thread.join(5)
-
-    def _start(self, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=work, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
+    def serve(self, line: Line) -> None:
+        line.send(self.greeting)
+        while (raw := line.line()) is not None:
+            tag, _, command = raw.decode("latin-1").partition(" ")
+            command = command or tag  # DONE ends an IDLE without a tag
+            self.commands.append(command)
+            if not self._answer(line, tag, command):
                 return
-            self.connections += 1
-            self._open.append(connection)
-            self._start(lambda one=connection: self._serve(one))
-
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            with connection, connection.makefile("rb") as lines:
-                connection.sendall(self.greeting)
-                for raw in lines:
-                    tag, _, command = raw.decode("latin-1").rstrip("\r\n").partition(" ")
-                    command = command or tag  # DONE ends an IDLE without a tag
-                    self.commands.append(command)
-                    if not self._answer(connection, tag, command):
-                        return
-        except OSError:
-            return  # the client left, or the test is over
 
     def _opened(self, command: str) -> bool:
         """Select a folder, or find it for STATUS; False where there is none of that name."""
@@ -121,18 +84,18 @@ class HostileImap:
             b'* LIST (\\HasNoChildren) "/" "%s"\r\n' % name.encode() for name in names
         )
 
-    def _answer(self, connection: socket.socket, tag: str, command: str) -> bool:
+    def _answer(self, line: Line, tag: str, command: str) -> bool:
         words = command.split()
         scripted = self._scripted(command)
         if scripted is not None:
-            connection.sendall(scripted.replace(b"{tag}", tag.encode()))
+            line.send(scripted.replace(b"{tag}", tag.encode()))
             return scripted != b""
         name = words[1] if words[0] == "UID" else words[0]
         if not self._opened(command):
-            connection.sendall(f"{tag} NO [NONEXISTENT] there is no such folder\r\n".encode())
+            line.send(f"{tag} NO [NONEXISTENT] there is no such folder\r\n".encode())
             return True
         if name == "FETCH":
-            return self._fetch(connection, tag, command)
+            return self._fetch(line, tag, command)
         reply = {
             "CAPABILITY": f"* CAPABILITY {self.capabilities}\r\n",
             "LOGOUT": "* BYE see you\r\n",
@@ -142,7 +105,7 @@ class HostileImap:
             "SEARCH": f"* SEARCH {' '.join(map(str, self.messages))}\r\n",
         }.get(name, "")
         body = self._list() if name == "LIST" else reply.encode()
-        connection.sendall(body + f"{tag} OK done\r\n".encode())
+        line.send(body + f"{tag} OK done\r\n".encode())
         return name != "LOGOUT"
 
     def _scripted(self, command: str) -> bytes | None:
@@ -158,46 +121,44 @@ class HostileImap:
             f"* OK [UIDVALIDITY {self.uidvalidity}] x\r\n* OK [UIDNEXT {uidnext}] x\r\n"
         )
 
-    def _fetch(self, connection: socket.socket, tag: str, command: str) -> bool:
+    def _fetch(self, line: Line, tag: str, command: str) -> bool:
         wanted = [uid for uid in self.messages if _covers(command.split()[2], uid)]
         with_body = "BODY.PEEK[]" in command
         playing = [self.tricks.get(uid) for uid in wanted] if with_body else []
         if "refuse" in playing:
-            connection.sendall(f"{tag} NO [SERVERBUG] message is damaged\r\n".encode())
+            line.send(f"{tag} NO [SERVERBUG] message is damaged\r\n".encode())
             return True
         part = re.search(r"BODY\.PEEK\[\]<(\d+)\.(\d+)>", command)
         if part and wanted:
-            return self._part(connection, tag, wanted[0], int(part[1]), int(part[2]))
+            return self._part(line, tag, wanted[0], int(part[1]), int(part[2]))
         for number, uid in enumerate(wanted, 1):
-            connection.sendall(self.interruptions)
+            line.send(self.interruptions)
             trick = self.tricks.get(uid) if with_body else None
-            if not self._one(connection, number, uid, trick, with_body):
+            if not self._reply(line, number, uid, trick, with_body):
                 return False
         outcome = "NO Some messages could not be read." if "late" in playing else "OK done"
-        connection.sendall(f"{tag} {outcome}\r\n".encode())
+        line.send(f"{tag} {outcome}\r\n".encode())
         return True
 
-    def _part(self, connection: socket.socket, tag: str, uid: int, start: int, count: int) -> bool:
+    def _part(self, line: Line, tag: str, uid: int, start: int, count: int) -> bool:
         """A part of a message; one that is to be cut is cut once, at its second part."""
         piece = self.messages[uid][start : start + count]
         head = f'* 1 FETCH (UID {uid} FLAGS () INTERNALDATE "01-Jan-2026 00:00:00 +0000" BODY[]<{start}> {{{len(piece)}}}\r\n'
         if start and self.tricks.get(uid) == "cut":
             del self.tricks[uid]
-            connection.sendall(head.encode() + piece[: len(piece) // 2])
+            line.send(head.encode() + piece[: len(piece) // 2])
             return False
-        connection.sendall(head.encode() + piece + f")\r\n{tag} OK done\r\n".encode())
+        line.send(head.encode() + piece + f")\r\n{tag} OK done\r\n".encode())
         return True
 
-    def _one(
-        self, connection: socket.socket, number: int, uid: int, trick: Trick | None, with_body: bool
-    ) -> bool:
+    def _reply(self, line: Line, number: int, uid: int, trick: Trick | None, with_body: bool) -> bool:
         """One FETCH reply, honest or not; False ends the connection."""
         body = self.messages[uid]
         head = f"* {number} FETCH (UID {uid} FLAGS ({self.flags.get(uid, '')}) RFC822.SIZE {len(body)}"
         if body in self.gmail_ids:
             head += f" X-GM-MSGID {self.gmail_ids[body]}"
         if not with_body:
-            connection.sendall(f'{head} INTERNALDATE "01-Jan-2026 00:00:00 +0000")\r\n'.encode())
+            line.send(f'{head} INTERNALDATE "01-Jan-2026 00:00:00 +0000")\r\n'.encode())
             return True
         honest = f'{head} INTERNALDATE "01-Jan-2026 00:00:00 +0000" BODY[] '.encode()
         half = body[: len(body) // 2]
@@ -215,9 +176,9 @@ class HostileImap:
             "nil": honest + b"NIL)\r\n",
             "silent": b"",
         }[trick]
-        connection.sendall(said)
+        line.send(said)
         if trick == "stall":
-            self._stopping.wait()
+            line.silent()
         return trick not in ("cut", "bye", "stall")
 
 
@@ -227,11 +188,3 @@ def _covers(sequence_set: str, uid: int) -> bool:
         if match and int(match[1]) <= uid <= int(match[2] or match[1]):
             return True
     return False
-
-
-def _shut(one: socket.socket) -> None:
-    try:
-        one.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in accept or recv
-    except OSError:
-        pass
-    one.close()

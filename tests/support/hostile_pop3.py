@@ -7,11 +7,11 @@ with HostilePop3([letter(1), letter(2)], tricks={1: "cut"}) as server:
 from __future__ import annotations
 
 import base64
-import socket
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
-from typing import Literal, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal
+
+from postroom.testing.line import Line
+from postroom.testing.listening import Listening
 
 Trick = Literal[
     "cut",  # the connection ends in the middle of the message
@@ -24,10 +24,11 @@ Trick = Literal[
 SECRET = "correct horse"
 
 
-class HostilePop3:
+class HostilePop3(Listening):
     """One maildrop; message n behaves or plays its trick whenever it is retrieved."""
 
     def __init__(self, messages: Sequence[bytes] = (), *, tricks: Mapping[int, Trick] | None = None):
+        super().__init__()
         self.messages = dict(enumerate(messages, 1))
         self.uidls = {number: f"u{number}" for number in self.messages}
         self.tricks: dict[int, Trick] = dict(tricks or {})
@@ -36,71 +37,38 @@ class HostilePop3:
         self.answers: dict[str, bytes | Callable[[str], bytes]] = {}
         """Raw answers for whole commands by their first words; b"" closes."""
         self.commands: list[str] = []
-        self.connections = 0
         self.tokens: set[str] | None = None
         """Access tokens that are taken by XOAUTH2 and OAUTHBEARER; None: everything is."""
         self.drops_after = 0
         """End each connection after so many messages; 0: never."""
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._open: list[socket.socket] = []
 
-    def __enter__(self) -> Self:
-        self._start(self._accept)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stopping.set()
-        for one in [self._listener, *self._open]:
-            _shut(one)
-        for thread in self._threads:
-            thread.join(5)
-
-    def _start(self, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=work, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self._open.append(connection)
-            self._start(lambda one=connection: _Session(self, one).serve())
+    def serve(self, line: Line) -> None:
+        _Session(self, line).serve()
 
 
 class _Session:
-    def __init__(self, server: HostilePop3, connection: socket.socket) -> None:
-        self._server, self._connection = server, connection
+    def __init__(self, server: HostilePop3, line: Line) -> None:
+        self._server, self._line = server, line
         self._numbers = list(server.messages)
         self._marked: set[int] = set()
         self._given = 0
 
     def serve(self) -> None:
-        try:
-            with self._connection, self._connection.makefile("rb") as lines:
-                self._lines = lines
-                self._connection.sendall(self._server.greeting)
-                for raw in lines:
-                    command = raw.decode("latin-1").rstrip("\r\n")
-                    self._server.commands.append(command)
-                    if not self._answer(command):
-                        return
-        except OSError:
-            return  # the client left, or the test is over
+        self._line.send(self._server.greeting)
+        while (command := self._said()) is not None:
+            self._server.commands.append(command)
+            if not self._answer(command):
+                return
+
+    def _said(self) -> str | None:
+        raw = self._line.line()
+        return None if raw is None else raw.decode("latin-1")
 
     def _answer(self, command: str) -> bool:
         for start, answer in self._server.answers.items():
             if command.startswith(start):
                 raw = answer(command) if callable(answer) else answer
-                self._connection.sendall(raw)
+                self._line.send(raw)
                 return raw != b""
         word, *arguments = command.split()
         number = int(arguments[0]) if arguments and arguments[0].isdigit() else 0
@@ -117,33 +85,33 @@ class _Session:
                 return self._retrieve(number)
             case "TOP":
                 header = self._server.messages[number].partition(b"\r\n\r\n")[0]
-                self._connection.sendall(b"+OK\r\n" + header + b"\r\n\r\n.\r\n")
+                self._line.send(b"+OK\r\n" + header + b"\r\n\r\n.\r\n")
             case "DELE":
                 self._marked.add(number)
-                self._connection.sendall(b"+OK marked\r\n")
+                self._line.send(b"+OK marked\r\n")
             case "QUIT":
                 for each in self._marked:
                     self._server.messages.pop(each, None)
-                self._connection.sendall(b"+OK bye\r\n")
+                self._line.send(b"+OK bye\r\n")
                 return False
             case _:
-                self._connection.sendall(b"+OK\r\n")
+                self._line.send(b"+OK\r\n")
         return True
 
-    def _many(self, lines: object) -> None:
-        text = "".join(f"{line}\r\n" for line in lines)  # type: ignore[attr-defined]
-        self._connection.sendall(f"+OK\r\n{text}.\r\n".encode())
+    def _many(self, lines: Iterable[str]) -> None:
+        text = "".join(f"{line}\r\n" for line in lines)
+        self._line.send(f"+OK\r\n{text}.\r\n".encode())
 
     def _auth(self, arguments: list[str]) -> None:
         if len(arguments) < 2:
-            self._connection.sendall(b"+ \r\n")
-            arguments.append(self._lines.readline().decode().strip())
+            self._line.send(b"+ \r\n")
+            arguments.append(self._said() or "")
         said = base64.b64decode(arguments[1]).decode()
         taken = self._server.tokens is None or any(f"Bearer {t}\1" in said for t in self._server.tokens)
         if not taken:
-            self._connection.sendall(b"+ " + base64.b64encode(b'{"status":"invalid_token"}') + b"\r\n")
-            self._server.commands.append(f"answer {self._lines.readline().decode().strip()!r}")
-        self._connection.sendall(b"+OK in\r\n" if taken else b"-ERR [AUTH] no\r\n")
+            self._line.send(b"+ " + base64.b64encode(b'{"status":"invalid_token"}') + b"\r\n")
+            self._server.commands.append(f"answer {self._said()!r}")
+        self._line.send(b"+OK in\r\n" if taken else b"-ERR [AUTH] no\r\n")
 
     def _retrieve(self, number: int) -> bool:
         trick = self._server.tricks.get(number)
@@ -153,27 +121,19 @@ class _Session:
         self._given += 1
         honest = b"+OK\r\n" + b"".join(_stuffed(line) for line in body.splitlines(keepends=True)) + b".\r\n"
         if trick == "refuse":
-            self._connection.sendall(b"-ERR message is damaged\r\n")
+            self._line.send(b"-ERR message is damaged\r\n")
             return True
         if trick == "garbage":
-            self._connection.sendall(b"\x00\xff<html>502 Bad Gateway</html>\r\n")
+            self._line.send(b"\x00\xff<html>502 Bad Gateway</html>\r\n")
             return True
         if trick is None:
-            self._connection.sendall(honest)
+            self._line.send(honest)
             return self._given != self._server.drops_after
-        self._connection.sendall(honest[: len(honest) // 2])
+        self._line.send(honest[: len(honest) // 2])
         if trick == "stall":
-            self._server._stopping.wait()
+            self._line.silent()
         return False
 
 
 def _stuffed(line: bytes) -> bytes:
     return b"." + line if line.startswith(b".") else line
-
-
-def _shut(one: socket.socket) -> None:
-    try:
-        one.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in accept or recv
-    except OSError:
-        pass
-    one.close()

@@ -38,10 +38,11 @@ async def create_account(request: Request, caller: Admin, body: shapes.NewAccoun
     if caller.user_id is not None and body.user_id not in (None, caller.user_id):
         raise Problem(403, "forbidden", "This key is of one user, and makes accounts for that user only.")
     async with caller.tx() as tx:
-        if address in {each.email_address for each in await accounts.all_accounts(tx)}:
-            raise _taken()
         user_id = body.user_id and UserId(body.user_id)
-        account = await accounts.ensure(tx, address, account_name=body.account_name, user_id=user_id)
+        account_id = await accounts.create(tx, address, account_name=body.account_name, user_id=user_id)
+        if account_id is None:
+            raise _taken()
+        account = await accounts.by_id(tx, account_id)
         modseq = await changes.next_modseq(tx, account.id)
         after: dict[str, Any] = {"email_address": address}
         if body.hostname is not None and body.password is not None:

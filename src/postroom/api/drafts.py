@@ -13,7 +13,7 @@ from postroom.api import shapes_letters as shapes
 from postroom.api.accounts import writable
 from postroom.api.auth import Caller, Reader, Sender, Writer
 from postroom.api.letters import changed, due_at, letter_of
-from postroom.api.problems import Problem, not_found
+from postroom.api.problems import not_found
 from postroom.api.sends import read_back
 from postroom.compose.letter import Letter
 from postroom.compose.read import read
@@ -68,13 +68,9 @@ async def change_draft(
         answers.must_match(request, _tag(row))
         letter = await changed(tx, blobs, letter, body)
     async with caller.tenant_tx() as tx:
-        now = await drafts.get(tx, DraftId(draft_id))
-        if now["version"] != row["version"]:
-            raise Problem(
-                412, "changed", "It was changed meanwhile; look at it again.", headers={"ETag": _tag(now)}
-            )
+        version = (DraftId(draft_id), row["version"])
         await posting.save_draft(
-            tx, blobs, AccountId(row["account_id"]), letter, _stamp(letter), replaces=DraftId(draft_id)
+            tx, blobs, AccountId(row["account_id"]), letter, _stamp(letter), replaces=version
         )
         row, letter = await _read(tx, caller, DraftId(draft_id))
     return answers.json(request, _shown(row, letter), etag=_tag(row))
@@ -102,11 +98,8 @@ async def send_draft(request: Request, caller: Sender, draft_id: UUID, body: sha
         await writable(tx, AccountId(row["account_id"]))
         answers.must_match(request, _tag(row))
     async with caller.tenant_tx() as tx:
-        now = await drafts.get(tx, DraftId(draft_id))
-        if now["version"] != row["version"]:
-            raise Problem(412, "changed", "It was changed meanwhile; look at it again.")
         stamp = posting.stamp_for(letter.from_.address, uuid4(), date)
-        outbox_id = await posting.post_draft(tx, blobs, DraftId(draft_id), letter, stamp, not_before=due)
+        outbox_id = await posting.post_draft(tx, blobs, row, letter, stamp, not_before=due)
         sent = await read_back(tx, outbox_id)
     headers = {"Location": f"/v1/sends/{outbox_id}"}
     return answers.json(request, sent, status=202, headers=headers)

@@ -57,17 +57,20 @@ async def _stream(caller: Caller, position: Position, only: AccountId | None) ->
             yield b"retry: 2000\n: connected\n\n"
             has_more = True
             while not context.hub.closing:
-                if await context.keyring.identity_of(caller.key) is None:
-                    yield b'event: end\ndata: {"code":"unauthorized"}\n\n'
-                    return
-                if has_more or due.is_set():
-                    due.clear()
-                    try:
+                pieces = list[bytes]()
+                try:
+                    if await context.keyring.identity_of(caller.key) is None:
+                        yield b'event: end\ndata: {"code":"unauthorized"}\n\n'
+                        return
+                    is_due = has_more or due.is_set()
+                    if is_due:
+                        due.clear()
                         pieces, position, has_more = await _next(caller, position, only)
-                    except PostroomError:
-                        return  # the client comes back by itself, and says where it was
-                    for piece in pieces:
-                        yield piece
+                except PostroomError:
+                    return  # the client comes back by itself, and says where it was
+                for piece in pieces:
+                    yield piece
+                if is_due:
                     continue
                 try:
                     await asyncio.wait_for(due.wait(), HEARTBEAT_SECONDS)

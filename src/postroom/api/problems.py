@@ -83,6 +83,8 @@ def of_error(error: errors.PostroomError) -> Problem:
         case errors.QuerySyntaxError():
             reason = f"At character {error.fields['position']}: {error.fields['reason']}."
             return bad(reason, "q", "query_syntax")
+        case errors.DraftChanged():
+            return Problem(412, "changed", "It was changed meanwhile; look at it again.")
         case errors.UsageError():
             return bad(error.fields.get("reason", str(error)))
         case errors.NotFound():

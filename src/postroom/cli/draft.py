@@ -210,7 +210,9 @@ async def _edit(tenant: str, prefix: str, wish: letters.Wish, *, drop_files: boo
             files=(*kept, *await letters.files_of(tx, wish)),
         )
         stamp = stamp_for(letter.from_.address, uuid4(), letters.now())
-        await save_draft(tx, Blobs(chosen()), row["account_id"], letter, stamp, replaces=draft_id)
+        await save_draft(
+            tx, Blobs(chosen()), row["account_id"], letter, stamp, replaces=(draft_id, row["version"])
+        )
         return _shown(draft_id, letter)
 
 
@@ -227,7 +229,7 @@ async def _send(
             draft_id = await _resolved(tx, prefix)
             row, letter = await _read(tx, draft_id)
             stamp = stamp_for(letter.from_.address, uuid4(), date)
-            outbox_id = await post_draft(tx, Blobs(chosen()), draft_id, letter, stamp, not_before=due)
+            outbox_id = await post_draft(tx, Blobs(chosen()), row, letter, stamp, not_before=due)
         is_now = not queue and at is None and not undo_seconds
         return await sent(db, owner, row["account_id"], outbox_id, is_now=is_now)
 

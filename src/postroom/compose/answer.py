@@ -96,7 +96,7 @@ def _answered(
     if not kept_to:
         kept_to = _each_once(authors, set())  # a note to oneself
     if not kept_to:
-        raise UsageError(reason="The message does not say whom to answer; name somebody with --to.")
+        raise UsageError(reason="The message does not say whom to answer; name somebody in to.")
     return kept_to, kept_cc
 
 

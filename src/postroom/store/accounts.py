@@ -57,11 +57,17 @@ async def all_accounts(tx: TenantTx) -> list[Account]:
     return [_account(row) for row in await tx.rows(QUERIES.all_accounts)]
 
 
-async def ensure(
+async def ensure(tx: TenantTx, email_address: str, *, user_id: UserId | None = None) -> Account:
+    """The account of this address, made when it is not there."""
+    await create(tx, email_address, user_id=user_id)
+    return await by_email(tx, email_address)
+
+
+async def create(
     tx: TenantTx, email_address: str, *, account_name: str | None = None, user_id: UserId | None = None
-) -> Account:
-    """The account of this address, made when it is not there: for `user_id`, or whoever the transaction is of."""
-    await tx.rows(
+) -> AccountId | None:
+    """A new account, for `user_id` or whoever the transaction is of; None when the tenant has the address already."""
+    made = await tx.rows(
         QUERIES.create,
         id=new_id(),
         user_id=user_id or tx.user_id,
@@ -69,7 +75,7 @@ async def ensure(
         email_address=email_address.lower(),
         at=now_ms(),
     )
-    return await by_email(tx, email_address)
+    return AccountId(made[0]["id"]) if made else None
 
 
 async def connect(

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from postroom.errors import NotFound, UsageError
+from postroom.errors import DraftChanged, NotFound
 from postroom.ids import new_id, now_ms
 from postroom.model import AccountId, DraftId, OutboxId
 from postroom.sql import queries
@@ -44,11 +44,11 @@ async def get(tx: TenantTx, draft_id: DraftId) -> dict[str, Any]:
 
 
 async def replace(tx: TenantTx, draft_id: DraftId, content: DraftContent, *, version: int) -> None:
-    """The draft as it is now. Raises UsageError when somebody else was faster."""
+    """The draft as it is now. Raises DraftChanged when somebody else was faster."""
     if not await tx.run(
         QUERIES.replace, draft_id=draft_id, version=version, now=now_ms(), **_columns(content)
     ):
-        raise UsageError(reason=f"Draft {draft_id} was changed or sent meanwhile; look at it again.")
+        raise DraftChanged(draft=draft_id)
 
 
 async def of_account(tx: TenantTx, account_id: AccountId, *, limit: int = 50) -> list[dict[str, Any]]:
@@ -65,10 +65,12 @@ async def starting_with(tx: TenantTx, prefix: str) -> list[DraftId]:
     ]
 
 
-async def hand_over(tx: TenantTx, draft_id: DraftId, outbox_id: OutboxId) -> None:
-    """It is the outbox's from now on. Raises UsageError when it is already."""
-    if not await tx.run(QUERIES.hand_over, draft_id=draft_id, outbox_id=outbox_id, now=now_ms()):
-        raise UsageError(reason=f"Draft {draft_id} was sent or deleted meanwhile.")
+async def hand_over(tx: TenantTx, draft_id: DraftId, outbox_id: OutboxId, *, version: int) -> None:
+    """It is the outbox's from now on. Raises DraftChanged when somebody else was faster."""
+    if not await tx.run(
+        QUERIES.hand_over, draft_id=draft_id, version=version, outbox_id=outbox_id, now=now_ms()
+    ):
+        raise DraftChanged(draft=draft_id)
 
 
 async def take_back(tx: TenantTx, outbox_id: OutboxId) -> DraftId | None:

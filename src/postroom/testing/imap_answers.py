@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from postroom.testing.mailbox import Entry, Folder
-from postroom.testing.syntax import NotImap, chosen, quoted, to_wire
+from postroom.testing.syntax import NotImap, chosen, number_set, quoted, to_wire
 
 if TYPE_CHECKING:
     from postroom.testing.imap import ImapServer
@@ -28,6 +28,12 @@ def fetch_replies(
         if uid in places
     ]
     return _lying(server, folder, places, items, replies) if server.personality.lies else replies
+
+
+def vanished_earlier(folder: Folder, modseq: int) -> list[bytes]:
+    """RFC 7162 3.2.10.1."""
+    gone = {uid for uid, at in folder.vanished if at > modseq}
+    return [b"* VANISHED (EARLIER) %s\r\n" % number_set(gone)] if gone else []
 
 
 def _lying(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from postroom.testing.faults import WORLD, Answer, played
-from postroom.testing.imap_commands import Commands, Ended, Refused
+from postroom.testing.imap_commands import Commands
+from postroom.testing.imap_view import Ended, Refused
 from postroom.testing.line import Line
 from postroom.testing.mailbox import NoSuchFolder
 from postroom.testing.syntax import NotImap, literal_of, words

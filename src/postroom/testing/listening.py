@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import socket
 import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from postroom.testing.line import Line
 
 
-class Listening:
+class Listening(ABC):
     """Those that inherit it say what a connection is served with."""
 
     host = "127.0.0.1"
@@ -41,12 +43,12 @@ class Listening:
         for each in list(self._threads):
             each.join(5)
 
+    @abstractmethod
     def serve(self, line: Line) -> None:
-        """One connection, until it ends."""
-        raise NotImplementedError
+        """One connection, until it ends. An OSError says that the client has gone."""
 
-    def _start(self, work: object, *arguments: object) -> None:
-        thread = threading.Thread(target=work, args=arguments, daemon=True)  # pyright: ignore[reportArgumentType]
+    def _start(self, work: Callable[..., None], *arguments: Line) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
         self._threads = [each for each in self._threads if each.is_alive()]
         self._threads.append(thread)
         thread.start()

@@ -23,7 +23,7 @@ from postroom.ops.backup.manifest import Kind, Manifest
 from postroom.ops.backup.rebuild import Source
 from postroom.ops.backup.scratch import Recovered, scratch
 from postroom.ops.backup.take import take
-from postroom.ops.backup.target import Target, chain_for
+from postroom.ops.backup.target import Target
 from postroom.ops.backup.verify import Verdict, examine, source_of
 from postroom.ops.provision import Site, open_site
 from postroom.settings import Settings
@@ -61,7 +61,7 @@ def drill(settings: Settings, report: Report, *, parent: Path | None = None) -> 
             report(0, 0, "archive")
             wait_for_archive(site, last, "The drill failed: ")
             archived = time.monotonic()
-            chain = chain_for(manifest.read_all(source.place), Target(backup_id=made.id))
+            chain = source.chain(manifest.read_all(source.place), Target(backup_id=made.id))
             target = Target(time=moment)
             with scratch(source, chain, target, report, parent=parent or settings.home) as server:
                 _compare(server, moment)

@@ -35,8 +35,7 @@ def take_dump(settings: Settings, report: Report) -> Manifest:
     with one_at_a_time(settings.home):
         place, key = plan.place(), plan.key()
         place.require_marker()
-        for folder in manifest.interrupted(place):
-            place.remove_folder(folder)
+        manifest.clear_interrupted(place)
         begun = datetime.now(UTC)
         backup_id = manifest.new_id(place, begun, "dump")
         writer = Writer(place, key, backup_id)
@@ -63,10 +62,7 @@ def take_dump(settings: Settings, report: Report) -> Manifest:
             )
             manifest.write(place, key, made)
         except BaseException:
-            try:
-                place.remove_folder(f"{manifest.FOLDER}/{backup_id}")
-            except BackupError:
-                pass  # the place is away; the next backup clears it
+            writer.clear_away()
             raise
         return made
 

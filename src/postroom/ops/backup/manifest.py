@@ -88,6 +88,12 @@ def read_all(place: Place) -> list[Manifest]:
     return sorted(found, key=lambda each: (each.finished_at, each.id))
 
 
+def clear_interrupted(place: Place) -> None:
+    """Take away what is left of backups that never ended."""
+    for folder in interrupted(place):
+        place.remove_folder(folder)
+
+
 def interrupted(place: Place) -> list[str]:
     """The folders of backups that never ended."""
     paths = [path for path, _ in place.below(FOLDER, with_unfinished=True)]
@@ -116,16 +122,17 @@ def chosen(found: Sequence[Manifest], backup_id: str) -> Manifest:
 
 
 def chain_of(found: Sequence[Manifest], last: Manifest) -> list[Manifest]:
-    """The full backup that this one goes back to, and all between. Raises BackupError when one is missing."""
+    """The full backup that this one goes back to, and all between. Raises BackupError when there is no such chain."""
     by_id = {each.id: each for each in found}
     chain = [last]
-    while chain[0].parent:
-        if chain[0].parent not in by_id:
+    while parent := chain[0].parent:
+        if parent not in by_id or by_id[parent] in chain:
+            why = "which builds on it" if parent in by_id else "which is not there"
             raise BackupError(
-                reason=f"The backup {chain[0].id} builds on {chain[0].parent}, which is not there.",
+                reason=f"The backup {chain[0].id} builds on {parent}, {why}.",
                 mend="Use another one: postroom backup list.",
             )
-        chain.insert(0, by_id[chain[0].parent])
+        chain.insert(0, by_id[parent])
     return chain
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from postroom.errors import UsageError
+from postroom.errors import BackupError, UsageError
 from postroom.ops.backup import arrangement, objects, wal
 from postroom.ops.backup import manifest as manifests
 from postroom.ops.backup.lock import one_at_a_time
@@ -53,7 +53,7 @@ def prune(settings: Settings, keep: int) -> Pruned:
 
 
 def _kept(found: Sequence[Manifest], keep: int) -> tuple[list[Manifest], str | None]:
-    root = {each.id: manifests.chain_of(found, each)[0].id for each in found if _is_whole(found, each)}
+    root = {each.id: whole for each in found if (whole := _root(found, each))}
     fulls = [each.id for each in found if each.kind == "full"]
     wanted = set(fulls[-keep:]) | {
         each.id for each in [each for each in found if each.kind == "dump"][-keep:]
@@ -67,13 +67,12 @@ def _kept(found: Sequence[Manifest], keep: int) -> tuple[list[Manifest], str | N
     return [each for each in found if root.get(each.id) in wanted], as_verified
 
 
-def _is_whole(found: Sequence[Manifest], each: Manifest) -> bool:
-    known = {other.id for other in found}
-    while each.parent:
-        if each.parent not in known:
-            return False
-        each = next(other for other in found if other.id == each.parent)
-    return True
+def _root(found: Sequence[Manifest], each: Manifest) -> str | None:
+    """The full backup that a backup goes back to, or the dump itself; None where the chain is broken."""
+    try:
+        return manifests.chain_of(found, each)[0].id
+    except BackupError:
+        return None
 
 
 def _remove_log(source: Source, kept: Sequence[Manifest]) -> int:

@@ -14,6 +14,7 @@ from postroom.ops.backup.manifest import Manifest
 from postroom.ops.backup.place import Place, unpacked
 from postroom.ops.backup.seal import BackupKey, opened
 from postroom.ops.backup.take import BASE, SECRETS
+from postroom.ops.backup.target import Target, chain_for
 from postroom.ops.backup.tools import failed, find_tool
 from postroom.ops.binaries import find_all
 from postroom.ops.reach import within_reach
@@ -29,6 +30,13 @@ class Source:
 
     def __init__(self, settings: Settings, place: Place, archive: Place, key: BackupKey) -> None:
         self.settings, self.place, self.archive, self.key = settings, place, archive, key
+
+    def chain(self, found: Sequence[Manifest], target: Target) -> list[Manifest]:
+        """The chain to begin from, each manifest of it written with this key. Raises NotFound, BackupError."""
+        chain = chain_for(found, target)
+        for each in chain:
+            manifests.prove(self.place, self.key, each)
+        return chain
 
     def object(self, manifest: Manifest, name: str) -> Iterator[bytes]:
         """An object of a backup, opened. Raises BackupDamaged."""

@@ -22,7 +22,7 @@ from postroom.ops.backup.count import QUERIES, Row, connected, rows
 from postroom.ops.backup.manifest import Manifest
 from postroom.ops.backup.rebuild import Source, secrets_of
 from postroom.ops.backup.scratch import Recovered, recovered
-from postroom.ops.backup.target import Target, chain_for
+from postroom.ops.backup.target import Target
 from postroom.ops.backup.verify import Verdict, examine
 from postroom.ops.home import Home, Marker, sync_names, write_private
 from postroom.ops.postmaster import find_postmaster, free_port
@@ -53,10 +53,8 @@ class Restored:
 def restore(source: Source, target: Target, folder: Path, report: Report) -> Restored:
     """Make a store in a folder that is empty or not there. Raises UsageError, NotFound, BackupError; then it is as before."""
     _refuse(folder, target)
-    chain = chain_for(manifests.read_all(source.place), target)
+    chain = source.chain(manifests.read_all(source.place), target)
     last = chain[-1]
-    for each in chain:
-        manifests.prove(source.place, source.key, each)
     user = server_user(folder / "postgres")
     was_there = _make(folder, user)
     try:

@@ -48,8 +48,7 @@ def take(settings: Settings, kind: Kind, report: Report) -> Manifest:
     with one_at_a_time(settings.home):
         place, key = plan.place(), plan.key()
         place.require_marker()
-        for folder in manifest.interrupted(place):
-            place.remove_folder(folder)
+        manifest.clear_interrupted(place)
         return _Taking(settings, site, place, key, report).take(kind)
 
 
@@ -74,6 +73,13 @@ class Writer:
 
         self._place.write(path, counted())
         self.objects[name] = {"bytes": size, "sha256": digest.hexdigest()}
+
+    def clear_away(self) -> None:
+        """Take them away again: it will be no backup."""
+        try:
+            self._place.remove_folder(f"{manifest.FOLDER}/{self._id}")
+        except BackupError:
+            pass  # the place is away; the next backup clears it
 
 
 class _Taking:
@@ -111,7 +117,7 @@ class _Taking:
                 )
                 manifest.write(self._place, self._key, made)
             except BaseException:
-                self._clear_away(backup_id)
+                writer.clear_away()
                 raise
             if copied:
                 objects.note_copied(self._settings, copied)
@@ -206,12 +212,6 @@ class _Taking:
                 if (self._settings.home / name).exists():
                     tar.add(self._settings.home / name, name)
         yield out.getvalue()
-
-    def _clear_away(self, backup_id: str) -> None:
-        try:
-            self._place.remove_folder(f"{manifest.FOLDER}/{backup_id}")
-        except BackupError:
-            pass  # the place is away; the next backup clears it
 
 
 def _blobs(copied: objects.Copied | None) -> dict[str, object]:

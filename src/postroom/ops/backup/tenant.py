@@ -20,7 +20,7 @@ from postroom.ops.backup.count import QUERIES, connected, rows
 from postroom.ops.backup.manifest import Manifest
 from postroom.ops.backup.rebuild import Source
 from postroom.ops.backup.scratch import Recovered, scratch
-from postroom.ops.backup.target import Target, chain_for
+from postroom.ops.backup.target import Target
 from postroom.ops.backup.verify import move_rows
 from postroom.ops.leave import leave
 from postroom.ops.master_key import master_key
@@ -48,9 +48,7 @@ def restore_tenant(
     Ctrl-C ends it at once.
     """
     run(_refuse_living(living, name if new_name is None else new_name))
-    chain = chain_for(manifests.read_all(source.place), target)
-    for each in chain:
-        manifests.prove(source.place, source.key, each)
+    chain = source.chain(manifests.read_all(source.place), target)
     secret = secrets.token_bytes(32)
     master_key(source.settings)  # made where there is none yet
     with scratch(source, chain, target, report, parent=parent) as server:

@@ -25,7 +25,7 @@ from postroom.ops.backup.manifest import Manifest
 from postroom.ops.backup.place import unpacked
 from postroom.ops.backup.rebuild import Source
 from postroom.ops.backup.scratch import Recovered, new_folder, scratch
-from postroom.ops.backup.target import Target, chain_for
+from postroom.ops.backup.target import Target
 from postroom.ops.cluster import Cluster
 from postroom.ops.server_user import server_user
 from postroom.settings import Settings
@@ -69,9 +69,7 @@ def verify(
     if not physical:
         raise BackupError(reason="There is no backup to verify.", mend="Take one: postroom backup.")
     target = Target(backup_id=backup_id or physical[-1].id)
-    chain = chain_for(found, target)
-    for each in chain:
-        manifest.prove(source.place, source.key, each)
+    chain = source.chain(found, target)
     with scratch(source, chain, target, report, parent=parent or settings.home) as server:
         verdict = examine(source, chain[-1], server, report, exact=True)
     if not verdict.faults:

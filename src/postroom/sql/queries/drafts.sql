@@ -42,11 +42,12 @@ where tenant_id = %(tenant_id)s
 limit 2
 
 -- name: hand_over
--- It is the outbox's now. No row: it is already.
+-- It is the outbox's now. No row: somebody else changed it meanwhile, or it was sent.
 update email_drafts
 set outbox_id = %(outbox_id)s, updated_at = %(now)s
 where tenant_id = %(tenant_id)s
   and id = %(draft_id)s
+  and version = %(version)s
   and outbox_id is null
   and not is_deleted
 
