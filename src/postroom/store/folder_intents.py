@@ -54,17 +54,28 @@ async def rename(
         raise UsageError(reason=f"{folder.name} cannot go below itself.")
     await _free(tx, account_id, name)
     mirrored = await is_mirrored(tx, folder)
-    touched: list[UUID] = []
-    for each in [folder, *await folders.below(tx, account_id, folder.name)]:
-        new = name + each.name[len(folder.name) :]
-        await folders.rename_to(tx, each.id, new)
-        await quarantine.rename_folder(tx, account_id, each.name, new)
-        touched.append(each.id)
+    touched = await rename_tree(tx, folder, name)
     wanted = [Wanted(kind="rename_folder", folder_id=folder.id, name=name, old_name=folder.name)]
     intents = await intent_rows.append(tx, account_id, wanted if mirrored else [])
     await changes.append(tx, account_id, modseq, "updated", "folder", touched)
     await _trail(tx, "folder.rename", folder.id, folder.name, name, actor)
     return FolderChanged(folder=await folders.get(tx, folder.id), intents=intents)
+
+
+async def rename_tree(tx: TenantTx, folder: Folder, name: str) -> list[FolderId]:
+    """The folder, all below it, and what of them is in quarantine go by another name here.
+
+    Raises UsageError where one of the names is taken; nothing is renamed then.
+    """
+    below = [] if folder.is_deleted else await folders.below(tx, folder.account_id, folder.name)
+    new = {each.id: name + each.name[len(folder.name) :] for each in (folder, *below)}
+    others = {each.name for each in await folders.of_account(tx, folder.account_id) if each.id not in new}
+    if taken := sorted(others.intersection(new.values())):
+        raise UsageError(reason=f"There is a folder {taken[0]} already.")
+    for each in (folder, *below):
+        await folders.rename_to(tx, each.id, new[each.id])
+        await quarantine.rename_folder(tx, folder.account_id, each.name, new[each.id])
+    return list(new)
 
 
 async def delete(tx: TenantTx, folder_id: FolderId, *, actor: Actor | None = None) -> FolderChanged:

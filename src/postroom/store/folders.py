@@ -117,9 +117,9 @@ async def put_away(tx: TenantTx, folder_id: FolderId) -> None:
     await tx.run(QUERIES.put_away, folder_id=folder_id, at=now_ms())
 
 
-async def bring_back(tx: TenantTx, folder_id: FolderId) -> None:
-    """Undo `put_away`."""
-    await tx.run(QUERIES.bring_back, folder_id=folder_id, at=now_ms())
+async def bring_back(tx: TenantTx, folder_id: FolderId) -> bool:
+    """Undo `put_away`. False: another folder has the name by now."""
+    return bool(await tx.run(QUERIES.bring_back, folder_id=folder_id, at=now_ms()))
 
 
 async def look_at_all(tx: TenantTx, folder_id: FolderId) -> None:
