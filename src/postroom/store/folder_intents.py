@@ -6,13 +6,12 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from postroom.errors import NotFound, UsageError
+from postroom.errors import UsageError
 from postroom.model import AccountId, Folder, FolderId, FolderType, IntentId, SourceFolder
-from postroom.sql import queries
 from postroom.store import audit, changes, folders, intent_rows, quarantine
 from postroom.store.audit import Actor
 from postroom.store.database import TenantTx
-from postroom.store.intent_places import bring, is_mirrored, lying_in
+from postroom.store.intent_places import bring, has_server, is_mirrored, lying_in
 from postroom.store.intent_rows import Wanted
 
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff%*]")
@@ -109,8 +108,7 @@ async def delete(tx: TenantTx, folder_id: FolderId, *, actor: Actor | None = Non
 async def trash(tx: TenantTx, account_id: AccountId) -> Folder:
     """Where deleted messages of the account go; made where there is none. The caller holds the account."""
     found = await folders.by_type(tx, account_id, "trash")
-    has_server = (await tx.rows(queries("intents").has_server, account_id=account_id))[0]["has_server"]
-    if found is not None and (not has_server or await is_mirrored(tx, found)):
+    if found is not None and (not await has_server(tx, account_id) or await is_mirrored(tx, found)):
         return found
     modseq = await changes.next_modseq(tx, account_id)
     return (await _make(tx, account_id, "Trash", "trash", modseq))[0]
@@ -120,17 +118,14 @@ async def _make(
     tx: TenantTx, account_id: AccountId, name: str, type_: FolderType, modseq: int
 ) -> tuple[Folder, list[IntentId]]:
     folder = (await folders.ensure(tx, account_id, [SourceFolder(name=name, type=type_)]))[name]
-    has_server = (await tx.rows(queries("intents").has_server, account_id=account_id))[0]["has_server"]
     wanted = [Wanted(kind="create_folder", folder_id=folder.id, name=name)]
-    intents = await intent_rows.append(tx, account_id, wanted if has_server else [])
+    intents = await intent_rows.append(tx, account_id, wanted if await has_server(tx, account_id) else [])
     await changes.append(tx, account_id, modseq, "created", "folder", [folder.id])
     return folder, intents
 
 
 async def _changeable(tx: TenantTx, folder_id: FolderId) -> Folder:
-    folder = await folders.get(tx, folder_id)
-    if folder.is_deleted:
-        raise NotFound(what="folder", name=folder.name, mend="It was deleted.")
+    folder = await folders.by_id(tx, folder_id)
     if folder.type == "inbox" or folder.name == "INBOX":
         raise UsageError(reason=f"{folder.name} is where mail comes in, and stays.")
     return folder

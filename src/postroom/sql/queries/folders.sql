@@ -8,13 +8,6 @@ where tenant_id = %(tenant_id)s
   and not is_deleted
 order by name
 
--- name: by_id
-select *
-from email_folders
-where tenant_id = %(tenant_id)s
-  and id = %(folder_id)s
-  and not is_deleted
-
 -- name: get
 select *
 from email_folders
