@@ -1,4 +1,4 @@
-"""Ids made by the program: UUIDs of version 7 (RFC 9562 5.7), in the order of their making."""
+"""Ids made by the program: UUIDs of version 7 (RFC 9562 5.7), in the order of their making. And the time that they hold."""
 
 from __future__ import annotations
 
@@ -6,15 +6,26 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 _COUNTER_BITS = 26
 _CHANCE_BITS = 48
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = -62_135_596_800_000, 253_402_300_799_999
 
 
 def now_ms() -> int:
     """The time as the tables keep it: milliseconds since 1970, UTC."""
     return time.time_ns() // 1_000_000
+
+
+def time_of(at_ms: int | None) -> str | None:
+    """`2026-11-24T18:00:00.000Z`; what no calendar has is brought to its end."""
+    if at_ms is None:
+        return None
+    moment = _EPOCH + timedelta(milliseconds=min(max(at_ms, _FIRST), _LAST))
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 class IdMaker:

@@ -62,8 +62,8 @@ def test_importing_twice_is_the_same_as_once(store: Store, tmp_path: Path) -> No
     with store.connect("postgres") as connection:
         wrong = connection.execute(
             "select count(*) from email_folders f where total_count <> (select count(*) from email_placements p"
-            " where p.folder_id = f.id and p.vanished_at is null) or unread_count <> (select count(*) from"
-            " email_placements p where p.folder_id = f.id and p.vanished_at is null and not p.is_read)"
+            " where p.folder_id = f.id and p.vanished_at is null and not p.is_hidden) or unread_count <> (select count(*) from"
+            " email_placements p where p.folder_id = f.id and p.vanished_at is null and not p.is_hidden and not p.is_read)"
         ).fetchone()
     assert wrong == (0,)
 

@@ -35,6 +35,7 @@ _VALUES: dict[str, Any] = {
     "old_uidvalidity": 1,
     "idempotency_key": "key-12",
     "is_deleted": False,
+    "is_hidden": True,
     "is_only": False,
     "kept": None,
     "key_id": "k",

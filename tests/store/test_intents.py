@@ -17,10 +17,12 @@ from postroom.store import (
     credentials,
     folder_intents,
     folders,
+    intent_outcomes,
     intent_rows,
     intents,
     messages,
     placements,
+    quarantine,
     removal,
 )
 from postroom.store.audit import Actor
@@ -28,6 +30,7 @@ from postroom.store.credentials import MasterKey
 from postroom.store.database import Database, TenantTx
 from postroom.store.intent_places import lies
 from postroom.store.placements import Placement
+from postroom.store.quarantine import Trouble
 from tests.store.mailroom import new_tenant, store_message
 from tests.support.site import Store
 
@@ -249,6 +252,49 @@ async def test_what_must_stay_stays(desk: Desk, tx: TenantTx) -> None:
         await folder_intents.rename(tx, desk.id("INBOX"), "Other")
     with pytest.raises(UsageError):
         await folder_intents.rename(tx, desk.id("Archive"), "Archive/below")
+
+
+async def test_a_tree_does_not_go_where_one_of_its_names_is_taken(desk: Desk, tx: TenantTx) -> None:
+    for name in ("Work", "Work/2026", "Jobs/2026"):
+        await folder_intents.create(tx, desk.account.id, name)
+    work = await _named(tx, desk, "Work")
+    with pytest.raises(UsageError, match="There is a folder Jobs/2026 already"):
+        await folder_intents.rename(tx, work.id, "Jobs")
+    assert (await _named(tx, desk, "Work/2026")).is_deleted is False
+
+
+async def test_a_refused_name_is_taken_back_with_all_below_it(desk: Desk, db: Database) -> None:
+    async with db.tenant(desk.tenant_id) as tx:
+        listed = [SourceFolder(name=name, wire_name=name) for name in ("Work", "Work/2026")]
+        work = (await folders.ensure(tx, desk.account.id, listed))["Work"]
+        trouble = Trouble(folder_name="Work/2026", origin="7/1", reason="cut off")
+        await quarantine.report(tx, desk.account.id, [trouble])
+        await folder_intents.rename(tx, work.id, "Jobs")
+        await _refuse_all(tx, desk)
+        assert {"Work", "Work/2026"} < {each.name for each in await folders.of_account(tx, desk.account.id)}
+        (row,) = await tx.rows(queries("quarantine").open)
+        assert row["folder_name"] == "Work/2026"
+
+
+async def test_a_name_that_was_taken_meanwhile_stays_with_whoever_took_it(desk: Desk, db: Database) -> None:
+    async with db.tenant(desk.tenant_id) as tx:
+        listed = [SourceFolder(name=name, wire_name=name) for name in ("Work", "Work/2026", "Old")]
+        made = await folders.ensure(tx, desk.account.id, listed)
+        await folder_intents.rename(tx, made["Work"].id, "Jobs")
+        await folder_intents.delete(tx, made["Old"].id)
+        await folders.ensure(tx, desk.account.id, [SourceFolder(name=name) for name in ("Work/2026", "Old")])
+        await _refuse_all(tx, desk)
+        names = [each.name for each in await folders.of_account(tx, desk.account.id)]
+    assert names == ["Archive", "INBOX", "Jobs", "Jobs/2026", "Old", "Trash", "Work/2026"]
+
+
+async def _named(tx: TenantTx, desk: Desk, name: str) -> Folder:
+    return next(each for each in await folders.of_account(tx, desk.account.id) if each.name == name)
+
+
+async def _refuse_all(tx: TenantTx, desk: Desk) -> None:
+    for each in await intent_rows.next_of(tx, desk.account.id, limit=100):
+        await intent_outcomes.refused(tx, [each], "NO")
 
 
 async def test_where_no_server_is_nothing_is_to_be_told(store: Store, db: Database, app: Database) -> None:

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 from fastapi import Request, Response
 
 from postroom.api.problems import Problem, bad
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _LAST = -62_135_596_800_000, 253_402_300_799_999
-
-
-def time_of(at_ms: int | None) -> str | None:
-    """`2026-11-24T18:00:00.000Z`; what no calendar has is brought to its end."""
-    if at_ms is None:
-        return None
-    moment = _EPOCH + timedelta(milliseconds=min(max(at_ms, _FIRST), _LAST))
-    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+from postroom.ids import time_of as time_of
 
 
 def json(

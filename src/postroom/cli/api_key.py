@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 from uuid import UUID
 
@@ -12,6 +10,7 @@ import typer
 from postroom.cli.frame import JsonOption, app, print_json, run, store, tenant_id
 from postroom.cli.lengths import seconds_of
 from postroom.errors import UsageError
+from postroom.ids import now_ms, time_of
 from postroom.model import UserId
 
 keys_app = typer.Typer(help="API keys: who may ask the service, and for what.", no_args_is_help=True)
@@ -53,7 +52,7 @@ def create(
     _one_of(tenant, installation=installation)
     if installation and (scope or user or account):
         raise UsageError(reason="A key of the installation has no --scope, --user or --account.")
-    expires_at = _now() + seconds_of(expires) * 1000 if expires else None
+    expires_at = now_ms() + seconds_of(expires) * 1000 if expires else None
     made = run(_create(tenant, name, scope or ["read"], user, account, expires_at))
     if as_json:
         print_json({"id": str(made.id), "prefix": made.prefix, "key": made.text})
@@ -187,7 +186,7 @@ async def _rotate(tenant: str, key: str, grace_seconds: int) -> Any:
     owner = await tenant_id(tenant)
     async with store("email_worker") as db, db.tenant(owner) as tx:
         key_id = _meant(await api_keys.all_keys(tx), key)
-        return await api_keys.rotate(tx, key_id, old_until=_now() + grace_seconds * 1000)
+        return await api_keys.rotate(tx, key_id, old_until=now_ms() + grace_seconds * 1000)
 
 
 def _meant(rows: list[dict[str, Any]], key: str) -> UUID:
@@ -205,20 +204,10 @@ def _one_of(tenant: str | None, *, installation: bool) -> None:
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     state = "active"
-    if row["expires_at"] is not None and row["expires_at"] <= _now():
+    if row["expires_at"] is not None and row["expires_at"] <= now_ms():
         state = "expired"
     if row["revoked_at"] is not None:
         state = "revoked"
-    times = {name: _time(at) for name, at in row.items() if name.endswith("_at")}
+    times = {name: time_of(at) for name, at in row.items() if name.endswith("_at")}
     ids = {name: value and str(value) for name, value in row.items() if name == "id" or name.endswith("_id")}
     return {**row, **times, **ids, "state": state}
-
-
-def _time(at_ms: int | None) -> str | None:
-    if at_ms is None:
-        return None
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _now() -> int:
-    return int(time.time() * 1000)

@@ -15,6 +15,7 @@ import typer
 
 from postroom.cli.frame import JsonOption, TenantOption, app, print_json, run, store, tenant_id
 from postroom.errors import AuditTampered, Held, SourceError, TargetError, UsageError
+from postroom.ids import time_of
 
 audits = typer.Typer(help="The audit trail: who did what, when, to what.", no_args_is_help=True)
 app.add_typer(audits, name="audit")
@@ -70,7 +71,7 @@ async def _list(
     async with store("email_service") as db, db.tenant(owner, in_any_state=True) as tx:
         rows = await audit.newest(tx, limit=limit + 1, before=before or audit.END, of=of)
     more = f"{rows[limit - 1]['at']}.{rows[limit - 1]['id']}" if len(rows) > limit else None
-    return {"items": [each | {"at": _time(each["at"])} for each in rows[:limit]], "next": more}
+    return {"items": [each | {"at": time_of(each["at"])} for each in rows[:limit]], "next": more}
 
 
 @audits.command()
@@ -305,8 +306,3 @@ def _short(value: dict[str, Any]) -> str:
         for name, each in value.items()
     }
     return ", ".join(f"{name}: {orjson.dumps(each).decode()}" for name, each in told.items())
-
-
-def _time(at_ms: int) -> str:
-    at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
@@ -76,11 +75,11 @@ def move_(
 
     Example:  postroom move -t acme 019a-4c --to Archive
     """
-    from postroom.store import intents
+    from postroom.store import intents, removal
 
     async def work(tx: Any, messages: list[Any]) -> Any:
         total = intents.Changed()
-        for account_id, several in (await _by_account(tx, messages)).items():
+        for account_id, several in (await removal.by_account(tx, messages)).items():
             leaving = (await folder_named(tx, account_id, from_)).id if from_ else None
             into = await folder_named(tx, account_id, to)
             total.add(await intents.move(tx, several, into.id, from_folder_id=leaving))
@@ -101,11 +100,11 @@ def copy_(
 
     Example:  postroom copy -t acme --search 'from:alice invoice' --to Invoices
     """
-    from postroom.store import intents
+    from postroom.store import intents, removal
 
     async def work(tx: Any, messages: list[Any]) -> Any:
         total = intents.Changed()
-        for account_id, several in (await _by_account(tx, messages)).items():
+        for account_id, several in (await removal.by_account(tx, messages)).items():
             total.add(await intents.copy(tx, several, (await folder_named(tx, account_id, to)).id))
         return total
 
@@ -146,14 +145,6 @@ async def folder_named(tx: Any, account_id: Any, name: str) -> Any:
     if found is None:
         mend = "See them: postroom folder list. Make it: postroom folder create."
         raise NotFound(what="folder", name=name, mend=mend)
-    return found
-
-
-async def _by_account(tx: Any, messages: list[Any]) -> dict[Any, list[Any]]:
-    from postroom.store import removal
-
-    found: dict[Any, list[Any]] = defaultdict(list)
-    found.update(await removal.by_account(tx, messages))
     return found
 
 

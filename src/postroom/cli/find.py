@@ -25,6 +25,7 @@ from postroom.cli.frame import (
 from postroom.cli.pending import shown
 from postroom.cli.words import WordsCommand
 from postroom.errors import NotFound, UsageError
+from postroom.ids import time_of
 from postroom.model import UserId
 
 
@@ -92,7 +93,7 @@ async def _search(
                 "thread_id": str(row["thread_id"]),
                 "subject": row["subject"],
                 "from": row["from"],
-                "received_at": _time(row["received_at"]),
+                "received_at": time_of(row["received_at"]),
                 "snippet": _marked(snippet(text, in_text(tree)), is_json=is_json),
             }
         )
@@ -253,8 +254,8 @@ def _shown(row: dict[str, Any], parts: list[Any]) -> dict[str, Any]:
         "bcc": row["bcc"],
         "reply_to": row["reply_to"],
         "subject": row["subject"],
-        "sent_at": _time(row["sent_at"]),
-        "received_at": _time(row["received_at"]),
+        "sent_at": time_of(row["sent_at"]),
+        "received_at": time_of(row["received_at"]),
         "text": row["text_body"],
         "html": row["html_body"],
         "preview": row["preview"],
@@ -275,9 +276,3 @@ def _shown(row: dict[str, Any], parts: list[Any]) -> dict[str, Any]:
         "sha256": bytes(row["content_hash"]).hex(),
         "defects": row["defects"],
     }
-
-
-def _time(at_ms: int | None) -> str | None:
-    if at_ms is None:
-        return None
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from postroom.cli.find import found_by
 from postroom.cli.frame import JsonOption, TenantOption, app, print_json, run, store, tenant_id
 from postroom.errors import UsageError
+from postroom.ids import time_of
 
 holds_app = typer.Typer(
     help="Holds: mail that is kept whatever its age, until it is released.", no_args_is_help=True
@@ -103,9 +103,7 @@ async def _list(tenant: str) -> list[dict[str, Any]]:
             "search": each.query,
             "messages": each.messages,
             "reason": each.reason,
-            "created_at": datetime.fromtimestamp(each.created_at / 1000, UTC)
-            .isoformat(timespec="milliseconds")
-            .replace("+00:00", "Z"),
+            "created_at": time_of(each.created_at),
         }
         for each in found
     ]

@@ -24,6 +24,7 @@ from postroom.cli.frame import (
 )
 from postroom.cli.lengths import seconds_of
 from postroom.errors import Held, UsageError
+from postroom.ids import time_of
 
 messages_app = typer.Typer(
     help="Messages: delete them, see what was deleted, bring it back.", no_args_is_help=True
@@ -137,8 +138,8 @@ async def _deleted(tenant: str, limit: int, cursor: str | None) -> dict[str, Any
             "id": str(row["id"]),
             "subject": row["subject"],
             "from": row["from"],
-            "received_at": _time(row["received_at"]),
-            "deleted_at": _time(row["deleted_at"]),
+            "received_at": time_of(row["received_at"]),
+            "deleted_at": time_of(row["deleted_at"]),
             "by": "server" if row["removed_at"] is None else "user",
         }
         for row in rows[:limit]
@@ -248,8 +249,3 @@ def _position(cursor: str | None) -> tuple[int, UUID]:
         raise UsageError(
             reason="That is not a cursor of this list. Use the 'next' of its last page."
         ) from error
-
-
-def _time(at_ms: int) -> str:
-    at = datetime.fromtimestamp(at_ms / 1000, UTC)
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from postroom.cli.frame import JsonOption, TenantOption, app, print_json, run, store, tenant_id
+from postroom.cli.lengths import span
 from postroom.errors import NotFound, UsageError
+from postroom.ids import now_ms, time_of
 
 
 @app.command()
@@ -38,7 +39,8 @@ def pending(
         return
     for row in rows:
         tries = f", tried {row['attempts']} times" if row["attempts"] > 1 else ""
-        typer.echo(f"{row['state']:8}  {_age(row['created_at']):>6}  {_what(row)}{tries}")
+        since = datetime.fromisoformat(row["created_at"]).timestamp() * 1000
+        typer.echo(f"{row['state']:8}  {span(now_ms() - int(since)):>6}  {_what(row)}{tries}")
         if row["last_error"]:
             typer.echo(f"                  {row['last_error']}")
         typer.echo(f"                  {row['id']}  {row['account']}")
@@ -76,7 +78,6 @@ async def _rows(tx: Any, account: Any) -> list[dict[str, Any]]:
 
 def shown(intent: Any) -> dict[str, Any]:
     """An intent as JSON shows it."""
-    at = datetime.fromtimestamp(intent.created_at / 1000, UTC)
     return {
         "id": str(intent.id),
         "kind": intent.kind,
@@ -90,7 +91,7 @@ def shown(intent: Any) -> dict[str, Any]:
         "name": intent.name,
         "attempts": intent.attempts,
         "last_error": intent.last_error,
-        "created_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "created_at": time_of(intent.created_at),
     }
 
 
@@ -140,12 +141,3 @@ def _what(row: dict[str, Any]) -> str:
             return f"rename a folder to {row['name']}"
         case kind:
             return f"{kind.removesuffix('_folder')} the folder {row['name'] or row['folder']}"
-
-
-def _age(at: str) -> str:
-    seconds = max(0, int(time.time() - datetime.fromisoformat(at).timestamp()))
-    if seconds < 90:
-        return f"{seconds} s"
-    if seconds < 5400:
-        return f"{seconds // 60} min"
-    return f"{seconds // 3600} h" if seconds < 172_800 else f"{seconds // 86_400} d"

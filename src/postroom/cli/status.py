@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from postroom.cli.frame import JsonOption, app, chosen, print_json, run, say, store
+from postroom.cli.lengths import span
 from postroom.cli.server import readable_size
 from postroom.model import Account, Ledger
 
@@ -212,18 +213,11 @@ def _more(row: dict[str, Any]) -> str:
 def _how_far(row: dict[str, Any]) -> str:
     if row["is_running"] and row["done"]:
         of = "" if row["expected"] is None else f" of {row['expected']:,}"
-        left = "" if row["left_ms"] is None else f", {_span(row['left_ms'])} left"
+        left = "" if row["left_ms"] is None else f", {span(row['left_ms'])} left"
         return f", {row['done']:,}{of} messages{left}"
     if row["failures"] and row["due_in_ms"] is not None and not row["is_running"]:
-        return f" Next try in {_span(row['due_in_ms'])}."
+        return f" Next try in {span(row['due_in_ms'])}."
     return ""
-
-
-def _span(milliseconds: int) -> str:
-    seconds = max(0, milliseconds) // 1000
-    if seconds < 90:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _at(at_ms: int | None) -> str:

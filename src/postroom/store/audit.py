@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 
 from postroom.ids import new_id
+from postroom.model import MessageId
 from postroom.sql import queries
 from postroom.store.audit_chain import Chain, Fault, Head
 from postroom.store.database import TenantTx
@@ -66,6 +67,23 @@ async def append(
         "api_key_id": (actor and actor.api_key_id) or api_key_id or tx.api_key_id,
     }
     await tx.run(QUERIES.append, id=new_id(), action=action, about=orjson.dumps(about).decode())
+
+
+async def append_messages(
+    tx: TenantTx,
+    action: str,
+    message_ids: Sequence[MessageId],
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any],
+    actor: Actor | None = None,
+) -> None:
+    """One message is the object of its entry; many are listed in one; of none there is none."""
+    if len(message_ids) == 1:
+        await append(tx, action, "message", message_ids[0], before=before, after=after, actor=actor)
+    elif message_ids:
+        listed = {"messages": [str(each) for each in message_ids]}
+        await append(tx, action, "messages", before=before, after=after | listed, actor=actor)
 
 
 async def newest(

@@ -6,13 +6,12 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from postroom.errors import NotFound, UsageError
+from postroom.errors import UsageError
 from postroom.model import AccountId, Folder, FolderId, FolderType, IntentId, SourceFolder
-from postroom.sql import queries
 from postroom.store import audit, changes, folders, intent_rows, quarantine
 from postroom.store.audit import Actor
 from postroom.store.database import TenantTx
-from postroom.store.intent_places import bring, is_mirrored, lying_in
+from postroom.store.intent_places import bring, has_server, is_mirrored, lying_in
 from postroom.store.intent_rows import Wanted
 
 _UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff%*]")
@@ -54,17 +53,28 @@ async def rename(
         raise UsageError(reason=f"{folder.name} cannot go below itself.")
     await _free(tx, account_id, name)
     mirrored = await is_mirrored(tx, folder)
-    touched: list[UUID] = []
-    for each in [folder, *await folders.below(tx, account_id, folder.name)]:
-        new = name + each.name[len(folder.name) :]
-        await folders.rename_to(tx, each.id, new)
-        await quarantine.rename_folder(tx, account_id, each.name, new)
-        touched.append(each.id)
+    touched = await rename_tree(tx, folder, name)
     wanted = [Wanted(kind="rename_folder", folder_id=folder.id, name=name, old_name=folder.name)]
     intents = await intent_rows.append(tx, account_id, wanted if mirrored else [])
     await changes.append(tx, account_id, modseq, "updated", "folder", touched)
     await _trail(tx, "folder.rename", folder.id, folder.name, name, actor)
     return FolderChanged(folder=await folders.get(tx, folder.id), intents=intents)
+
+
+async def rename_tree(tx: TenantTx, folder: Folder, name: str) -> list[FolderId]:
+    """The folder, all below it, and what of them is in quarantine go by another name here.
+
+    Raises UsageError where one of the names is taken; nothing is renamed then.
+    """
+    below = [] if folder.is_deleted else await folders.below(tx, folder.account_id, folder.name)
+    new = {each.id: name + each.name[len(folder.name) :] for each in (folder, *below)}
+    others = {each.name for each in await folders.of_account(tx, folder.account_id) if each.id not in new}
+    if taken := sorted(others.intersection(new.values())):
+        raise UsageError(reason=f"There is a folder {taken[0]} already.")
+    for each in (folder, *below):
+        await folders.rename_to(tx, each.id, new[each.id])
+        await quarantine.rename_folder(tx, folder.account_id, each.name, new[each.id])
+    return list(new)
 
 
 async def delete(tx: TenantTx, folder_id: FolderId, *, actor: Actor | None = None) -> FolderChanged:
@@ -98,8 +108,7 @@ async def delete(tx: TenantTx, folder_id: FolderId, *, actor: Actor | None = Non
 async def trash(tx: TenantTx, account_id: AccountId) -> Folder:
     """Where deleted messages of the account go; made where there is none. The caller holds the account."""
     found = await folders.by_type(tx, account_id, "trash")
-    has_server = (await tx.rows(queries("intents").has_server, account_id=account_id))[0]["has_server"]
-    if found is not None and (not has_server or await is_mirrored(tx, found)):
+    if found is not None and (not await has_server(tx, account_id) or await is_mirrored(tx, found)):
         return found
     modseq = await changes.next_modseq(tx, account_id)
     return (await _make(tx, account_id, "Trash", "trash", modseq))[0]
@@ -109,17 +118,14 @@ async def _make(
     tx: TenantTx, account_id: AccountId, name: str, type_: FolderType, modseq: int
 ) -> tuple[Folder, list[IntentId]]:
     folder = (await folders.ensure(tx, account_id, [SourceFolder(name=name, type=type_)]))[name]
-    has_server = (await tx.rows(queries("intents").has_server, account_id=account_id))[0]["has_server"]
     wanted = [Wanted(kind="create_folder", folder_id=folder.id, name=name)]
-    intents = await intent_rows.append(tx, account_id, wanted if has_server else [])
+    intents = await intent_rows.append(tx, account_id, wanted if await has_server(tx, account_id) else [])
     await changes.append(tx, account_id, modseq, "created", "folder", [folder.id])
     return folder, intents
 
 
 async def _changeable(tx: TenantTx, folder_id: FolderId) -> Folder:
-    folder = await folders.get(tx, folder_id)
-    if folder.is_deleted:
-        raise NotFound(what="folder", name=folder.name, mend="It was deleted.")
+    folder = await folders.by_id(tx, folder_id)
     if folder.type == "inbox" or folder.name == "INBOX":
         raise UsageError(reason=f"{folder.name} is where mail comes in, and stays.")
     return folder

@@ -22,11 +22,11 @@ async def of_account(tx: TenantTx, account_id: AccountId) -> list[Folder]:
 
 
 async def by_id(tx: TenantTx, folder_id: FolderId) -> Folder:
-    """The folder. Raises NotFound."""
-    rows = await tx.rows(QUERIES.by_id, folder_id=folder_id)
-    if not rows:
-        raise NotFound(what="folder", name=str(folder_id), mend="See them: postroom status.")
-    return _folder(rows[0])
+    """The living folder. Raises NotFound."""
+    found = await get(tx, folder_id)
+    if found.is_deleted:
+        raise NotFound(what="folder", name=found.name, mend="It was deleted.")
+    return found
 
 
 async def get(tx: TenantTx, folder_id: FolderId) -> Folder:
@@ -117,9 +117,9 @@ async def put_away(tx: TenantTx, folder_id: FolderId) -> None:
     await tx.run(QUERIES.put_away, folder_id=folder_id, at=now_ms())
 
 
-async def bring_back(tx: TenantTx, folder_id: FolderId) -> None:
-    """Undo `put_away`."""
-    await tx.run(QUERIES.bring_back, folder_id=folder_id, at=now_ms())
+async def bring_back(tx: TenantTx, folder_id: FolderId) -> bool:
+    """Undo `put_away`. False: another folder has the name by now."""
+    return bool(await tx.run(QUERIES.bring_back, folder_id=folder_id, at=now_ms()))
 
 
 async def look_at_all(tx: TenantTx, folder_id: FolderId) -> None:

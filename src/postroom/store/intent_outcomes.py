@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
+from postroom.errors import UsageError
 from postroom.model import AccountId, FolderId, FolderState, MessageId
 from postroom.sql import queries
-from postroom.store import audit, changes, folders, intent_rows, placements, removal
+from postroom.store import audit, changes, folder_intents, folders, intent_rows, placements, removal
 from postroom.store.database import TenantTx
 from postroom.store.intent_rows import Intent
 from postroom.store.placements import Place
@@ -193,8 +195,8 @@ async def _undo(tx: TenantTx, each: Intent, modseq: int) -> None:
         case "rename_folder":
             await _unname(tx, each, modseq)
         case "delete_folder":
-            await folders.bring_back(tx, each.folder_id)
-            await changes.append(tx, each.account_id, modseq, "created", "folder", [each.folder_id])
+            if await folders.bring_back(tx, each.folder_id):
+                await changes.append(tx, each.account_id, modseq, "created", "folder", [each.folder_id])
     if each.message_id is not None:
         await folders.look_at_all(tx, each.folder_id)
 
@@ -208,15 +210,14 @@ async def _unmark(tx: TenantTx, each: Intent) -> None:
 
 
 async def _unname(tx: TenantTx, each: Intent, modseq: int) -> None:
-    name, old = each.name or "", each.old_name or ""
-    if old in {other.name for other in await folders.of_account(tx, each.account_id)}:
-        return  # somebody took the name meanwhile; the next look at the list finds what is there
     folder = await folders.get(tx, each.folder_id)
-    several = [folder, *await folders.below(tx, each.account_id, name)]
-    for other in several:
-        if other.name == name or other.name.startswith(f"{name}/"):
-            await folders.rename_to(tx, other.id, old + other.name[len(name) :])
-    await changes.append(tx, each.account_id, modseq, "updated", "folder", [other.id for other in several])
+    if folder.name != each.name or each.old_name is None:
+        return  # it goes by another name by now
+    with suppress(
+        UsageError
+    ):  # somebody took the name meanwhile; the next look at the list finds what is there
+        touched = await folder_intents.rename_tree(tx, folder, each.old_name)
+        await changes.append(tx, each.account_id, modseq, "updated", "folder", touched)
 
 
 async def _count(tx: TenantTx, more: Iterable[FolderId], fewer: Iterable[FolderId]) -> None:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
-from uuid import UUID
+from typing import Literal
 
 from postroom.errors import UsageError
-from postroom.model import Folder, FolderId, IntentId, MessageId
+from postroom.model import AccountId, Folder, FolderId, IntentId, MessageId
 from postroom.store import audit, changes, folders, intent_rows, placements, removal
 from postroom.store.audit import Actor
 from postroom.store.database import TenantTx
 from postroom.store.intent_rows import QUERIES, Purpose, Wanted
-from postroom.store.placements import UNNUMBERED, Place, Placement
-
-OUR_NUMBERING = 1
-"""UIDVALIDITY of folders that no server numbers."""
+from postroom.store.placements import OUR_NUMBERING, UNNUMBERED, Place, Placement, flags_and_keywords
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,9 +69,14 @@ async def lying_in(tx: TenantTx, folder_id: FolderId) -> list[MessageId]:
     return [MessageId(row["message_id"]) for row in rows]
 
 
+async def has_server(tx: TenantTx, account_id: AccountId) -> bool:
+    """Whether there is a server behind the account that takes changes."""
+    return (await tx.rows(QUERIES.has_server, account_id=account_id))[0]["has_server"]
+
+
 async def is_mirrored(tx: TenantTx, folder: Folder) -> bool:
     """Whether a server that takes changes has the folder, or is about to be told to make it."""
-    if not (await tx.rows(QUERIES.has_server, account_id=folder.account_id))[0]["has_server"]:
+    if not await has_server(tx, folder.account_id):
         return False
     if folder.uidvalidity is not None or folder.wire_name:
         return True
@@ -134,7 +135,8 @@ async def bring(
         alive, _ = await placements.settle(tx, touched)
         await changes.append(tx, account_id, modseq, "updated", "message", alive)
         done.messages += touched
-    await trail(tx, f"message.{kind}", done.messages, {"folder_id": str(into.id)}, actor)
+    after = {"folder_id": str(into.id)}
+    await audit.append_messages(tx, f"message.{kind}", done.messages, after=after, actor=actor)
     return done
 
 
@@ -170,25 +172,14 @@ async def put(tx: TenantTx, chosen: Sequence[Lies], into: Folder, *, is_mirrored
 
 
 def _placement(each: Lies, folder_id: FolderId, uidvalidity: int, uid: int) -> Placement:
-    flags = frozenset(word for word in each.words if word.startswith("\\"))
+    flags, keywords = flags_and_keywords(each.words)
     return Placement(
         folder_id=folder_id,
         uidvalidity=uidvalidity,
         uid=uid,
         message_id=each.message_id,
         flags=flags,
-        keywords=each.words - flags,
+        keywords=keywords,
         internal_date=each.internal_date,
         object_id=each.object_id,
     )
-
-
-async def trail(
-    tx: TenantTx, action: str, message_ids: Sequence[UUID], after: dict[str, Any], actor: Actor | None
-) -> None:
-    """One message is the object of its entry; many are listed in one."""
-    if len(message_ids) == 1:
-        await audit.append(tx, action, "message", message_ids[0], after=after, actor=actor)
-    elif message_ids:
-        listed = {"messages": [str(each) for each in message_ids]}
-        await audit.append(tx, action, "messages", after=after | listed, actor=actor)

@@ -13,12 +13,12 @@ from typing import Any
 
 from postroom.errors import UsageError
 from postroom.model import AccountId, FolderId, IntentId, MessageId
-from postroom.store import changes, folder_intents, folders, intent_rows, placements, removal
+from postroom.store import audit, changes, folder_intents, folders, intent_rows, placements, removal
 from postroom.store.audit import Actor
 from postroom.store.database import TenantTx
 from postroom.store.flag_words import checked
 from postroom.store.intent_places import Changed as Changed
-from postroom.store.intent_places import Lies, bring, is_mirrored, lies, put, trail
+from postroom.store.intent_places import Lies, bring, is_mirrored, lies, put
 from postroom.store.intent_rows import QUERIES, Intent, Wanted
 from postroom.store.placements import Place
 
@@ -55,7 +55,7 @@ async def mark(
         await changes.append(tx, account_id, modseq, "updated", "message", alive)
         done.add(Changed(messages=touched, intents=intents))
     said = {"added": sorted(added), "removed": sorted(removed)}
-    await trail(tx, "message.mark", done.messages, said, actor)
+    await audit.append_messages(tx, "message.mark", done.messages, after=said, actor=actor)
     return done
 
 

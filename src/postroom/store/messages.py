@@ -64,12 +64,12 @@ async def taken_keys(tx: TenantTx, account_id: AccountId, keys: Iterable[str]) -
 
 async def insert(tx: TenantTx, account_id: AccountId, new: Sequence[NewMessage]) -> None:
     """Store the messages, a column at a time: one statement for the whole batch."""
-    numbered = [each for each in new if each.imap_uid is not None]
-    await tx.run(
-        QUERIES.make_way,
-        folder_id=[each.folder_id for each in numbered],
-        imap_uid=[each.imap_uid for each in numbered],
-    )
+    if numbered := [each for each in new if each.imap_uid is not None]:
+        await tx.run(
+            QUERIES.make_way,
+            folder_id=[each.folder_id for each in numbered],
+            imap_uid=[each.imap_uid for each in numbered],
+        )
     await tx.run(
         QUERIES.insert,
         account_id=account_id,

@@ -18,6 +18,8 @@ QUERIES = queries("placements")
 
 UNNUMBERED = 0
 """UIDVALIDITY of what lies in a folder without a UID: its server is yet to give one. It stands there under a number below 0."""
+OUR_NUMBERING = 1
+"""UIDVALIDITY of folders that no server numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,24 +143,24 @@ async def next_below(tx: TenantTx, folder_id: FolderId) -> int:
 
 async def set_words(tx: TenantTx, words: Mapping[Place, frozenset[str]]) -> None:
     """Set flags and keywords of these placements."""
-    split = [_flags_and_keywords(each) for each in words.values()]
+    split = [flags_and_keywords(each) for each in words.values()]
     await tx.run(
         QUERIES.set_words,
         **_columns(words),
-        flags=[array_literal(flags) for flags, _ in split],
-        keywords=[array_literal(keywords) for _, keywords in split],
+        flags=[array_literal(sorted(flags)) for flags, _ in split],
+        keywords=[array_literal(sorted(keywords)) for _, keywords in split],
         at=now_ms(),
     )
 
 
 async def take_out(tx: TenantTx, places: Iterable[Place]) -> None:
     """Out of their folders here; the server may have them there still."""
-    await tx.run(QUERIES.take_out, **_columns(places), at=now_ms())
+    await tx.run(QUERIES.set_hidden, **_columns(places), is_hidden=True, at=now_ms())
 
 
 async def put_back(tx: TenantTx, places: Iterable[Place]) -> None:
-    """Undo `take_out`."""
-    await tx.run(QUERIES.put_back, **_columns(places), at=now_ms())
+    """Undo `take_out`. What was removed meanwhile is out of sight again when its message is settled."""
+    await tx.run(QUERIES.set_hidden, **_columns(places), is_hidden=False, at=now_ms())
 
 
 async def let_go(tx: TenantTx, places: Iterable[Place]) -> list[FolderId]:
@@ -206,14 +208,14 @@ async def reflag(
     tx: TenantTx, folder_id: FolderId, uidvalidity: int, words: Mapping[int, frozenset[str]]
 ) -> list[MessageId]:
     """Set flags and keywords as the server has them. The messages concerned."""
-    split = {uid: _flags_and_keywords(each) for uid, each in words.items()}
+    split = {uid: flags_and_keywords(each) for uid, each in words.items()}
     rows = await tx.rows(
         QUERIES.reflag,
         folder_id=folder_id,
         uidvalidity=uidvalidity,
         uids=list(split),
-        flags=[array_literal(flags) for flags, _ in split.values()],
-        keywords=[array_literal(keywords) for _, keywords in split.values()],
+        flags=[array_literal(sorted(flags)) for flags, _ in split.values()],
+        keywords=[array_literal(sorted(keywords)) for _, keywords in split.values()],
         at=now_ms(),
     )
     return [MessageId(row["message_id"]) for row in rows]
@@ -250,7 +252,7 @@ def _columns(places: Iterable[Place]) -> dict[str, list[Any]]:
     }
 
 
-def _flags_and_keywords(words: frozenset[str]) -> tuple[list[str], list[str]]:
+def flags_and_keywords(words: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:
     """System flags start with a backslash (RFC 9051 2.3.2)."""
-    flags = sorted(word for word in words if word.startswith("\\"))
-    return flags, sorted(words - set(flags))
+    flags = frozenset(word for word in words if word.startswith("\\"))
+    return flags, words - flags

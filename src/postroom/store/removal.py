@@ -18,13 +18,11 @@ from postroom.sql import queries
 from postroom.store import audit, changes, folders, holds, placements
 from postroom.store.audit import Actor
 from postroom.store.database import TenantTx
-from postroom.store.placements import Placement
+from postroom.store.placements import OUR_NUMBERING, Placement
 
 QUERIES = queries("messages")
 RESTORED = "Restored by Postroom"
 """The folder of what comes back and lies in no folder of its server any more."""
-_OURS = 1
-"""UIDVALIDITY of a folder that we number ourselves."""
 Position = tuple[int, UUID]
 BEGINNING: Position = (-(2**63), UUID(int=0))
 END: Position = (2**63 - 1, UUID(int=2**128 - 1))
@@ -56,7 +54,8 @@ async def delete(
         await changes.append(tx, account_id, modseq, "updated", "message", alive)
         await changes.append(tx, account_id, modseq, "deleted", "message", removed)
         gone += removed
-    await _say(tx, "message.delete", gone, is_deleted=True, actor=actor)
+    was, now = {"is_deleted": False}, {"is_deleted": True}
+    await audit.append_messages(tx, "message.delete", gone, before=was, after=now, actor=actor)
     return gone
 
 
@@ -79,7 +78,8 @@ async def restore(
         moved = [each for each in alive if each not in set(restored)]
         await changes.append(tx, account_id, modseq, "updated", "message", moved)
         back += restored
-    await _say(tx, "message.restore", back, is_deleted=False, actor=actor)
+    was, now = {"is_deleted": True}, {"is_deleted": False}
+    await audit.append_messages(tx, "message.restore", back, before=was, after=now, actor=actor)
     return back
 
 
@@ -169,13 +169,13 @@ async def by_account(tx: TenantTx, message_ids: Iterable[MessageId]) -> dict[Acc
 
 async def _place(tx: TenantTx, account_id: AccountId, message_ids: Sequence[MessageId]) -> None:
     folder = (await folders.ensure(tx, account_id, [SourceFolder(name=RESTORED)]))[RESTORED]
-    first = await placements.next_uid(tx, folder.id, _OURS)
+    first = await placements.next_uid(tx, folder.id, OUR_NUMBERING)
     await placements.add(
         tx,
         [
             Placement(
                 folder_id=FolderId(folder.id),
-                uidvalidity=_OURS,
+                uidvalidity=OUR_NUMBERING,
                 uid=first + number,
                 message_id=message_id,
                 flags=frozenset({"\\Seen"}),
@@ -183,15 +183,3 @@ async def _place(tx: TenantTx, account_id: AccountId, message_ids: Sequence[Mess
             for number, message_id in enumerate(message_ids)
         ],
     )
-
-
-async def _say(
-    tx: TenantTx, action: str, message_ids: Sequence[MessageId], *, is_deleted: bool, actor: Actor | None
-) -> None:
-    """One message is the object of its entry; many are listed in one."""
-    was, now = {"is_deleted": not is_deleted}, {"is_deleted": is_deleted}
-    if len(message_ids) == 1:
-        await audit.append(tx, action, "message", message_ids[0], before=was, after=now, actor=actor)
-    elif message_ids:
-        listed = {"messages": [str(each) for each in message_ids]}
-        await audit.append(tx, action, "messages", before=was, after=now | listed, actor=actor)

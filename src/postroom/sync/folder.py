@@ -260,15 +260,14 @@ async def has_mail(tx: TenantTx, account: Account) -> bool:
 def _placement(
     folder: Folder, uidvalidity: int, seen: Sighting, message_id: MessageId
 ) -> placements.Placement:
-    words = seen.words or frozenset()
-    flags = frozenset(word for word in words if word.startswith("\\"))
+    flags, keywords = placements.flags_and_keywords(seen.words or frozenset())
     return placements.Placement(
         folder_id=folder.id,
         uidvalidity=uidvalidity,
         uid=seen.uid,
         message_id=message_id,
         flags=flags,
-        keywords=words - flags,
+        keywords=keywords,
         internal_date=int(seen.internal_date.timestamp() * 1000) if seen.internal_date else None,
         object_id=seen.object_id,
     )

@@ -10,14 +10,12 @@ from postroom.model import Account, Folder, RawMessage, SourceFolder, TenantId
 from postroom.settings import Settings
 from postroom.store import folders, quarantine
 from postroom.store.database import Database
+from postroom.store.placements import OUR_NUMBERING
 from postroom.sync import statistics
 from postroom.sync.batches import batches
 from postroom.sync.ingest import Arrival, Tally, ingest
 from postroom.wire.detect import FileSource
 from postroom.wire.folders import folder_type
-
-OUR_NUMBERING = 1
-"""UIDVALIDITY of folders that no server numbers."""
 
 
 async def import_source(

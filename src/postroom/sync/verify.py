@@ -22,9 +22,9 @@ from postroom.model import (
 from postroom.store import folders, intent_rows, inventory, placements, quarantine
 from postroom.store.database import Database, TenantTx
 from postroom.store.inventory import Item
+from postroom.store.placements import OUR_NUMBERING
 from postroom.sync.aside import aside
 from postroom.sync.compare import Difference, compare
-from postroom.sync.importer import OUR_NUMBERING
 from postroom.sync.listing import as_wanted
 from postroom.sync.prepare import hash_of
 from postroom.sync.progress import Report

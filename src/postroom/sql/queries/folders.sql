@@ -8,13 +8,6 @@ where tenant_id = %(tenant_id)s
   and not is_deleted
 order by name
 
--- name: by_id
-select *
-from email_folders
-where tenant_id = %(tenant_id)s
-  and id = %(folder_id)s
-  and not is_deleted
-
 -- name: get
 select *
 from email_folders
@@ -137,10 +130,14 @@ where tenant_id = %(tenant_id)s
   and not is_deleted
 
 -- name: bring_back
-update email_folders
+-- Unless another folder has its name by now: that one is the server's then.
+update email_folders f
 set is_deleted = false, deleted_at = null, updated_at = %(at)s
-where tenant_id = %(tenant_id)s
-  and id = %(folder_id)s
+where f.tenant_id = %(tenant_id)s
+  and f.id = %(folder_id)s
+  and not exists (
+    select from email_folders o
+    where o.tenant_id = f.tenant_id and o.account_id = f.account_id and o.name = f.name and not o.is_deleted)
 
 -- name: look_at_all
 -- The next look at this folder believes no count of changes.

@@ -311,26 +311,16 @@ where p.tenant_id = %(tenant_id)s
   and p.uidvalidity = n.uidvalidity
   and p.uid = n.uid
 
--- name: take_out
--- Out of its folder here; the server may have it there still.
+-- name: set_hidden
+-- Out of its folder here, where the server may have it still, or back in it.
 update email_placements p
-set is_hidden = true, updated_at = %(at)s
+set is_hidden = %(is_hidden)s, updated_at = %(at)s
 from unnest(%(folder_ids)b::uuid[], %(uidvalidities)b::bigint[], %(uids)b::bigint[]) as n (folder_id, uidvalidity, uid)
 where p.tenant_id = %(tenant_id)s
   and p.folder_id = n.folder_id
   and p.uidvalidity = n.uidvalidity
   and p.uid = n.uid
-
--- name: put_back
--- Where a message was taken out. One that was removed meanwhile stays out of sight.
-update email_placements p
-set is_hidden = false, updated_at = %(at)s
-from unnest(%(folder_ids)b::uuid[], %(uidvalidities)b::bigint[], %(uids)b::bigint[]) as n (folder_id, uidvalidity, uid)
-where p.tenant_id = %(tenant_id)s
-  and p.folder_id = n.folder_id
-  and p.uidvalidity = n.uidvalidity
-  and p.uid = n.uid
-  and p.is_hidden
+  and p.is_hidden <> %(is_hidden)s
 
 -- name: let_go
 update email_placements p
