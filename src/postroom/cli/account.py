@@ -220,9 +220,10 @@ def list_(tenant: TenantOption, as_user: AsUserOption = None, as_json: JsonOptio
             }
         )
         return
+    width = max((len(each.email_address) for each in found), default=0)
     for each in found:
         typer.echo(
-            f"{each.email_address:40} {each.protocol or 'import':6} {each.hostname or ''}{'' if each.is_sync_enabled else '  paused'}"
+            f"{each.email_address:{width}}  {each.protocol or 'import':6} {each.hostname or ''}{'' if each.is_sync_enabled else '  paused'}"
         )
 
 

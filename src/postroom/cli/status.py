@@ -17,6 +17,9 @@ _TOLD_FOR_MS = 7 * 24 * 60 * 60 * 1000
 _SILENT_MS = 15_000
 """Three beats of a worker."""
 _CHANGES = {"changes_pending": "pending", "changes_refused": "refused"}
+_MOST_LETTERS = 20
+"""Of a state in the table."""
+_BELOW = "see below"
 _NOTHING = "No accounts yet: postroom tenant create acme"
 
 
@@ -37,6 +40,9 @@ def status(as_json: JsonOption = False) -> None:
     console = Console()
     console.print(f"PostgreSQL {found['server']} · schema {found['schema']} · {found['where']}")
     console.print(_accounts(found["accounts"]) if found["accounts"] else _NOTHING)
+    for row in found["accounts"]:
+        if _is_long(row):
+            console.print(escape(f"{row['tenant']}: {row['account']}: {_told(row)}"), style=_style(row))
     if found["jobs"]["servers"]:
         console.print(_jobs(found["jobs"], found["workers"]), style="bold")
     if found["workers"]:
@@ -135,7 +141,8 @@ async def _status() -> dict[str, Any]:
 
 
 def _accounts(rows: list[dict[str, Any]]) -> Any:
-    """On a narrow terminal the rest gives way: which account it is, and how it is, can always be read."""
+    """On a narrow terminal the rest gives way: which account it is, and how it is, can always be read. What takes a
+    sentence to tell stands below the table."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -150,11 +157,11 @@ def _accounts(rows: list[dict[str, Any]]) -> Any:
         table.add_row(
             row["tenant"],
             row["account"],
-            escape(row["state"] + _more(row)),
+            _BELOW if _is_long(row) else escape(_told(row)),
             *(f"{row[name]:,}" for name in counted),
             readable_size(row["size_bytes"]),
             _at(row["last_sync_at"]),
-            style=None if row["state"] in ("ok", "syncing", "paused") else "yellow",
+            style=_style(row),
         )
     return table
 
@@ -201,7 +208,19 @@ def _state_of_worker(silent_ms: int, *, is_stopping: bool) -> str:
 def _jobs(found: dict[str, int], workers: list[Any]) -> str:
     counted = ", ".join(f"{found[name]:,} {name}" for name in ("due", "running", "failing", "watched"))
     nobody = "" if workers else "; no worker runs: postroom worker"
-    return f"{found['servers']:,} accounts with a server: {counted}{nobody}"
+    return f"Accounts with a server: {found['servers']:,}, {counted}{nobody}"
+
+
+def _style(row: dict[str, Any]) -> str | None:
+    return None if row["state"] in ("ok", "syncing", "paused") else "yellow"
+
+
+def _told(row: dict[str, Any]) -> str:
+    return row["state"] + _more(row)
+
+
+def _is_long(row: dict[str, Any]) -> bool:
+    return len(_told(row)) > _MOST_LETTERS
 
 
 def _more(row: dict[str, Any]) -> str:
