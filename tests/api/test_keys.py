@@ -69,6 +69,13 @@ def test_a_key_that_is_rotated_makes_room_for_another(store: Store, service: Ser
     assert service.client(other["key"]).get("/v1/accounts").status_code == 200
 
 
+def test_a_key_that_is_over_is_not_rotated(store: Store) -> None:
+    tenant = store.tenant()
+    made = store.json("key", "create", "-t", tenant, "--expires", "0s")
+    refused = store.cli("key", "rotate", "-t", tenant, made["prefix"], check=False)
+    assert (refused.returncode, "Make one: postroom key create." in refused.stderr) == (2, True)
+
+
 def test_an_expired_key_is_over(store: Store, service: Service, house: House) -> None:
     made = store.json("key", "create", "-t", house.name, "--expires", "1s")
     time.sleep(1.1)

@@ -118,11 +118,14 @@ async def revoke(tx: TenantTx, key_id: UUID) -> None:
 
 
 async def rotate(tx: TenantTx, key_id: UUID, *, old_until: int) -> NewKey:
-    """Another key for the same; the old one is over at `old_until`. Raises NotFound."""
+    """Another key for the same; the old one is over at `old_until`. Raises NotFound, or UsageError for one that is over."""
     found = {row["id"]: row for row in await all_keys(tx)}
     if not await tx.rows(QUERIES.expire, key_id=key_id, expires_at=old_until, at=now_ms()):
         raise NotFound(what="key", name=str(key_id), mend="See them: postroom key list.")
     old = found[key_id]
+    if old["expires_at"] is not None and old["expires_at"] <= now_ms():
+        reason = f"The key {old['prefix']} is over, and so would be one in its place. Make one: postroom key create."
+        raise UsageError(reason=reason)
     wanted = Wanted(
         name=old["name"],
         scopes=old["scopes"],
