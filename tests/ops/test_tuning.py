@@ -91,6 +91,20 @@ def test_what_a_standby_must_have_as_well_stays() -> None:
     assert (copied.proposed, copied.differs) == ("300", False)
 
 
+def test_what_was_set_by_the_space_that_was_free_stays_while_it_still_fits() -> None:
+    def compared(free: int, now: str) -> tuple[str, bool]:
+        machine = Machine(memory_bytes=8 * GB, cpus=4, is_rotational=False, free_bytes=free)
+        row = {"name": "max_wal_size", "now": now, "context": "sighup"}
+        (found,) = compare(propose("high-throughput", machine), [row], has_standbys=False)
+        return found.proposed, found.differs
+
+    assert compared(50 * GB, "1GB") == ("10GB", True)
+    assert compared(49 * GB, "10GB") == ("10GB", False)
+    assert compared(81 * GB, "15GB") == ("15GB", False)
+    assert compared(30 * GB, "10GB") == ("6GB", True)
+    assert compared(500 * GB, "10GB") == ("16GB", True)
+
+
 def test_values_are_compared_whatever_their_unit() -> None:
     assert amount("1GB") == amount("1024MB") == amount("1048576kB")
     assert amount("15min") == amount("900s")

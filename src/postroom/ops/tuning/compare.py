@@ -41,6 +41,8 @@ def compare(proposals: Sequence[Proposal], now: Sequence[Row], *, has_standbys: 
                 row["now"],
                 "stays: standbys must have as many; change them first, then this server by hand",
             )
+        elif _may_stay(each, row["now"]):
+            proposed = row["now"]
         yield Change(
             name=each.name,
             now=row["now"],
@@ -49,6 +51,15 @@ def compare(proposals: Sequence[Proposal], now: Sequence[Row], *, has_standbys: 
             needs_restart=row["context"] == "postmaster",
             differs=amount(proposed) != amount(row["now"]),
         )
+
+
+def _may_stay(proposal: Proposal, now: str) -> bool:
+    found = amount(now)
+    return (
+        proposal.also_fine is not None
+        and isinstance(found, float)
+        and proposal.also_fine[0] <= found <= proposal.also_fine[1]
+    )
 
 
 def amount(text: str) -> float | str:

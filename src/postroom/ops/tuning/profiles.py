@@ -41,6 +41,8 @@ class Proposal:
     name: str
     value: str
     why: str
+    also_fine: tuple[int, int] | None = None
+    """From and up to how many bytes what is set already may stay: what is free changes with each message."""
 
 
 def fitting_profile(machine: Machine) -> Profile:
@@ -106,9 +108,12 @@ def _log(profile: Profile, machine: Machine, segment_bytes: int) -> Iterator[Pro
     fewest = 2 * segment_bytes
     if most < 2 * fewest:
         most, why = 2 * fewest, f"four segments of {_size(segment_bytes)}"
-    yield Proposal("max_wal_size", _size(most), why)
-    least = min(80 * MB if profile == "small" else GB, most // 4)
-    yield Proposal("min_wal_size", _size(max(least, 64 * MB, fewest)), "log files kept for reuse")
+    is_near = room is not None and room / 5 < 1.25 * wanted
+    fine = (most // 2, min((room or 0) // 4, wanted)) if is_near else None
+    yield Proposal("max_wal_size", _size(most), why, fine)
+    least = max(min(80 * MB if profile == "small" else GB, most // 4), 64 * MB, fewest)
+    fine = (least // 2, least) if is_near else None
+    yield Proposal("min_wal_size", _size(least), "log files kept for reuse", fine)
     yield Proposal("checkpoint_completion_target", "0.9", "spread the writes")
     minutes = {"production": 15, "high-throughput": 30, "read-heavy": 15, "small": 5}[profile]
     yield Proposal("checkpoint_timeout", f"{minutes}min", "after a crash the log since then is replayed")
