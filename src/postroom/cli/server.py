@@ -43,7 +43,9 @@ def _up() -> str:
     from postroom.ops.provision import open_site
 
     if chosen().database_url is None:
-        refuse_fenced(Home(chosen().home))
+        refuse_fenced(
+            Home(chosen().home)
+        )  # the store itself may live on elsewhere: that is not what was asked for
         if is_follower(Home(chosen().home)):
             server = Cluster(
                 chosen().home, postgres_bin=chosen().postgres_bin, port=chosen().port
@@ -52,6 +54,8 @@ def _up() -> str:
                 f"Ready as a standby: {server.host}:{server.port}. See how far it is: postroom standby status"
             )
     site = open_site(chosen(), tell=say, renew_passwords=True)
+    if chosen().database_url is None:
+        refuse_fenced(Home(chosen().home))  # which may have come out only now
     where = site.url("postgres").rpartition("@")[2]
     return f'Ready: {where}. Connect with: psql "$(postroom url --role email_service)"'
 

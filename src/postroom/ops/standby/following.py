@@ -71,10 +71,11 @@ def make_slot(known: Members, leader: Member, slot: str, home: Home) -> None:
 
 
 def forget_slot(known: Members, leader: Member, slot: str, home: Home) -> bool:
-    """Whether it is gone. The server that reads it is sent away."""
+    """Whether it is gone. The server that reads it is sent away, where the leader is ours."""
     try:
-        with replication(known, leader, home) as connection:
-            rows(connection, QUERIES.drop_slot, slot=slot)
+        with superuser(leader, home) if leader.local else replication(known, leader, home) as connection:
+            if leader.local:
+                rows(connection, QUERIES.send_reader_away, slot=slot)
             rows(connection, QUERIES.drop_idle_slot, slot=slot)
             return not any(row["slot"] == slot for row in rows(connection, QUERIES.slots))
     except psycopg.Error:

@@ -54,8 +54,8 @@ select pg_create_physical_replication_slot(%(slot)s, true)::text as made
 where not exists (
   select from pg_replication_slots where slot_name = %(slot)s)
 
--- name: drop_slot
--- Nothing where it is not there. The server that reads it is sent away first.
+-- name: send_reader_away
+-- Nothing where nobody reads it.
 select pg_terminate_backend(active_pid, 5000) as ended, slot_name::text as slot
 from pg_replication_slots
 where slot_name = %(slot)s
