@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -22,10 +23,12 @@ from postroom.ops.home import Home, load_secrets
 from postroom.ops.making import SUPERUSER
 from postroom.ops.postmaster import find_postmaster
 from tests.support.ledger import writing
+from tests.support.pages import block, run_block
 from tests.support.service import new_key, running_service
 from tests.support.site import Store, running_store
 
 EMAIL = "me@example.com"
+PAGE = "howto/run-a-standby.md"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +48,6 @@ class Pair:
 
     def status(self, home: Path | None = None) -> dict[str, Any]:
         """By the command, whose exit code is 11 when something is to be done."""
-        import json
-
         done = self.at(home or self.store.home, "standby", "status", "--json", check=False)
         found = json.loads(done.stdout)
         assert done.returncode == (11 if found["trouble"] else 0), done
@@ -88,9 +89,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
             box = folder / "box"
             store.cli("sample", str(box), "--messages", "5")
             store.cli("import", "-t", "acme", "-a", EMAIL, str(box))
-            made = store.json("standby", "create", "--into", str(other), "--synchronous")
-            assert made["name"] == "other"
-            assert made["is_synchronous"]
+            made = run_block(block(PAGE, "standby create"), store, folder)
+            assert "other follows home" in made.stdout
+            assert "each commit waits for it" in made.stdout
             with running_service(store, tmp_path_factory.mktemp("pair")) as service:
                 client = service.client(new_key(store, "acme"))
                 account = client.get("/v1/accounts").json()["items"][0]["id"]
@@ -173,7 +174,7 @@ def test_a_killed_primary_is_replaced_and_nothing_acknowledged_is_lost(pair: Pai
         ledger.wait_for_writes(20)
         pair.kill(leader)
         killed_at = time.monotonic()
-        done = pair.at(pair.homes[follower].path, "standby", "promote")
+        done = run_block(block(PAGE, "standby promote"), pair.store, pair.other.parent)
         assert "Nothing that was acknowledged is lost" in done.stderr
         ledger.wait_for_write_after(killed_at, 30)
     assert ledger.missing(pair.client) == set()
@@ -186,8 +187,9 @@ def test_a_killed_primary_is_replaced_and_nothing_acknowledged_is_lost(pair: Pai
     found = pair.status()
     assert pair.role(leader) == "fenced"
     assert "standby rejoin" in found["trouble"]
-    done = pair.at(pair.homes[leader].path, "standby", "rejoin", "--json")
-    assert '"how": "rewound"' in done.stdout
+    assert _found_by_doctor(pair, "member") == [f"{leader} follows nobody"]
+    done = run_block(block(PAGE, "standby rejoin"), pair.store, pair.other.parent)
+    assert "(rewound)" in done.stdout
     assert pair.status()["waits_for"] == [leader]
 
 
@@ -196,7 +198,7 @@ def test_primary_and_standby_change_places_while_somebody_writes(pair: Pair) -> 
     (follower,) = set(pair.homes) - {leader}
     with writing(pair.client, pair.account) as ledger:
         ledger.wait_for_writes(20)
-        done = pair.store.cli("standby", "switchover", "--to", follower)
+        done = run_block(block(PAGE, "standby switchover"), pair.store, pair.other.parent)
         ledger.wait_for_write_after(time.monotonic(), 30)
     assert "It has everything that the old primary had written." in done.stderr
     assert f"{leader}: rewound." in done.stdout
@@ -207,6 +209,7 @@ def test_primary_and_standby_change_places_while_somebody_writes(pair: Pair) -> 
 
 def test_a_primary_that_was_not_fenced_finds_out_when_it_starts(pair: Pair) -> None:
     """As after a promotion that could not reach its machine."""
+    pair.store.cli("standby", "switchover")
     leader = pair.primary()
     (follower,) = set(pair.homes) - {leader}
     pair.kill(leader)
@@ -227,10 +230,9 @@ def test_a_primary_that_was_not_fenced_finds_out_when_it_starts(pair: Pair) -> N
     assert pair.status()["trouble"] is None
 
 
-def test_a_standby_is_let_go_and_no_commit_waits_for_it(pair: Pair) -> None:
+def test_a_second_standby_is_created_and_killed_and_let_go(pair: Pair) -> None:
     leader = pair.primary()
     (follower,) = set(pair.homes) - {leader}
-    homes = pair.homes
     third = pair.other.parent / "third"
     pair.store.json("standby", "create", "--into", str(third))
     try:
@@ -245,4 +247,25 @@ def test_a_standby_is_let_go_and_no_commit_waits_for_it(pair: Pair) -> None:
         assert "is fenced" in again.stderr
     finally:
         Cluster(third).stop("immediate")
-    assert homes == pair.homes
+
+
+def test_commits_that_wait_for_a_dead_standby_go_on_when_it_is_let_go(pair: Pair) -> None:
+    """The last one: afterwards there is no pair."""
+    assert pair.primary() == "home", "as the page has it"
+    pair.kill("other")
+    with writing(pair.client, pair.account) as ledger:
+        (found,) = _found_by_doctor(pair, "synchronous")
+        assert "Commits wait for a standby" in found
+        count = len(ledger.acknowledged)
+        run_block(block(PAGE, "standby remove"), pair.store, pair.other.parent)
+        ledger.wait_for_writes(3)
+    assert count <= 1
+    assert ledger.missing(pair.client) == set()
+    assert pair.store.cli("standby", "status").stdout.startswith("No standby.")
+    assert _found_by_doctor(pair, "synchronous", "member") == []
+
+
+def _found_by_doctor(pair: Pair, *checks: str) -> list[str]:
+    options = [word for check in checks for word in ("--check", check)]
+    done = pair.store.cli("doctor", "--json", *options, check=False)
+    return [each["what"] for each in json.loads(done.stdout)["findings"]]

@@ -53,9 +53,9 @@ class Status:
         """What somebody should see to, and how; None when all is well."""
         by_role = {each.role: each for each in self.members}
         if self.primary is None:
-            return "No member takes writes: postroom --data-dir DIR standby promote, or start the primary: postroom up --detach"
+            return "No member takes writes: postroom --data-dir DIR standby promote  # or start the primary: postroom up --detach"
         if two := by_role.get("second primary"):
-            return f"{two.name} takes writes as well as {self.primary}: stop it at once (postroom --data-dir {two.home} down)"
+            return f"{two.name} takes writes as well as {self.primary}: postroom --data-dir {two.home} down"
         for each in self.members:
             if each.slot_state == "lost" or each.role == "fenced":
                 return f"{each.name} follows nobody: postroom --data-dir {each.home} standby rejoin"
