@@ -34,6 +34,7 @@ from postroom.cli import (
     tenant,
     tenant_life,
     tune,
+    upgrade,
     verify,
     worker,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "tenant",
     "tenant_life",
     "tune",
+    "upgrade",
     "verify",
     "worker",
 ]
