@@ -13,9 +13,8 @@ from postroom.ops.upgrade.moving import Move
 from postroom.ops.upgrade.private import Sockets, private_server, sockets
 
 
-def drop_unknown(move: Move, where: Sockets) -> list[tuple[str, str]]:
-    """Database and name of each that went. Raises ClusterError where something uses one."""
-    dropped: list[tuple[str, str]] = []
+def drop_unknown(move: Move, where: Sockets, dropped: list[tuple[str, str]]) -> None:
+    """`dropped` gets database and name of each that went. Raises ClusterError where something uses one."""
     with connected(where.url("postgres")) as connection:
         databases = [row["name"] for row in rows(connection, QUERIES.databases)]
     for database in databases:
@@ -30,7 +29,6 @@ def drop_unknown(move: Move, where: Sockets) -> list[tuple[str, str]]:
                         mend=f"Install it there, or drop what uses it ({error.diag.message_detail or name}).",
                     ) from error
                 dropped.append((database, name))
-    return dropped
 
 
 def make_again(move: Move, dropped: list[tuple[str, str]]) -> None:

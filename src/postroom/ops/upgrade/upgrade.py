@@ -136,7 +136,7 @@ class _Work:
         with sockets(move.user) as where, private_server(move.old_data, move.old, move.user, where):
             before = compare.take(where.url("email_service"), read_all=self._how != "link")
             self._refuse_unreadable(where)
-            self._dropped += extensions.drop_unknown(move, where)
+            extensions.drop_unknown(move, where, self._dropped)
         if self._dropped:
             names = ", ".join(sorted({name for _, name in self._dropped}))
             self._tell(
@@ -151,11 +151,12 @@ class _Work:
             extensions.make_again(move, self._dropped)
             return self._done(before, way_back=None)
         if self._how == "dump":
+            moving.carry_settings(move)  # first: by them values are compressed
             moving.by_dump(move)
         else:
             self._tell("Moving the data")
             moving.by_pg_upgrade(move, link=self._how == "link")
-        moving.carry_settings(move)
+            moving.carry_settings(move)
         with sockets(move.user) as where, private_server(move.new_data, move.new, move.user, where):
             _renew_extensions(where.url("email_service"))
             moving.look_at_statistics(move, where)

@@ -28,9 +28,13 @@ where r.rolname like 'email%%'
 order by r.rolname
 
 -- name: grants
+-- Owners have MAINTAIN from PostgreSQL 17 on.
 select c.relname::text || ' ' || coalesce((
-  select string_agg(item::text, ',' order by item::text)
-  from unnest(c.relacl) item), '') as granted
+  select string_agg(item.word, ',' order by item.word)
+  from (
+    select concat_ws('=', case when a.grantee = 0 then 'public' else a.grantee::regrole::text end, a.privilege_type) as word
+    from aclexplode(c.relacl) a
+    where a.privilege_type <> 'MAINTAIN') item), '') as granted
 from pg_class c
 where c.relnamespace = 'public'::regnamespace
   and c.relname like 'email%%'
