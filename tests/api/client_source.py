@@ -159,7 +159,7 @@ class _Writer:
         if is_given:
             return f"{name}: {kind}"
         if may_be_unset:
-            return f"{name}: {kind}{' | None' if may_be_none else ''} | Unset = UNSET"
+            return f"{name}: {kind} | Unset{' | None' if may_be_none else ''} = UNSET"
         if schema.get("default") is not None:
             return f"{name}: {kind} = {schema['default']!r}"
         return f"{name}: {kind} | None = None"

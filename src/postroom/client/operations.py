@@ -94,9 +94,9 @@ class Operations:
         account_id: Id,
         *,
         if_match: str | None = None,
-        account_name: str | None | Unset = UNSET,
-        is_sync_enabled: bool | None | Unset = UNSET,
-        sync_interval_seconds: int | None | Unset = UNSET,
+        account_name: str | Unset | None = UNSET,
+        is_sync_enabled: bool | Unset | None = UNSET,
+        sync_interval_seconds: int | Unset | None = UNSET,
     ) -> Call[Account]:
         """Its name, whether it is kept in step with its server, and how often. Takes If-Match."""
         return Call(
@@ -237,10 +237,10 @@ class Operations:
         message_id: Id,
         *,
         if_match: str | None = None,
-        is_read: bool | None | Unset = UNSET,
-        is_flagged: bool | None | Unset = UNSET,
-        is_answered: bool | None | Unset = UNSET,
-        is_draft: bool | None | Unset = UNSET,
+        is_read: bool | Unset | None = UNSET,
+        is_flagged: bool | Unset | None = UNSET,
+        is_answered: bool | Unset | None = UNSET,
+        is_draft: bool | Unset | None = UNSET,
         add_keywords: Sequence[str] | Unset = UNSET,
         remove_keywords: Sequence[str] | Unset = UNSET,
     ) -> Call[Changed]:
@@ -492,13 +492,13 @@ class Operations:
         draft_id: Id,
         *,
         if_match: str | None = None,
-        to: Sequence[str] | None | Unset = UNSET,
-        cc: Sequence[str] | None | Unset = UNSET,
-        bcc: Sequence[str] | None | Unset = UNSET,
-        subject: str | None | Unset = UNSET,
-        text: str | None | Unset = UNSET,
-        html: str | None | Unset = UNSET,
-        attachments: Sequence[NewFile] | None | Unset = UNSET,
+        to: Sequence[str] | Unset | None = UNSET,
+        cc: Sequence[str] | Unset | None = UNSET,
+        bcc: Sequence[str] | Unset | None = UNSET,
+        subject: str | Unset | None = UNSET,
+        text: str | Unset | None = UNSET,
+        html: str | Unset | None = UNSET,
+        attachments: Sequence[NewFile] | Unset | None = UNSET,
     ) -> Call[Draft]:
         """Takes If-Match: 412 where somebody else changed it meanwhile."""
         return Call(
