@@ -19,6 +19,7 @@ from postroom.client import (
     AsyncClient,
     Client,
     CursorGone,
+    Event,
     Forbidden,
     Meanwhile,
     NotFound,
@@ -50,12 +51,11 @@ def mail(house: House, way: Way) -> Iterator[Client]:
 
 
 @pytest.fixture
-def account(store: Store, house: House) -> UUID:
+def account(house: House) -> UUID:
     """With a server to send by. Nobody sends: no worker runs."""
-    whose = ("-t", house.name, "-a", "me@example.com")
-    where = ("--host", "127.0.0.1", "--port", "2525", "--encryption", "none", "--no-sign-in")
-    store.cli("account", "smtp", *whose, *where)
-    return UUID(house.account())
+    found = UUID(house.account())
+    house.mail.set_sender(found, hostname="127.0.0.1", port=2525, encryption="none", sign_in="none")
+    return found
 
 
 def test_the_source_follows_from_the_document() -> None:
@@ -201,6 +201,25 @@ def test_what_may_have_been_done_is_not_asked_again(mail: Client, way: Way, acco
     assert mail.list_drafts(account_id=account)
 
 
+def test_by_which_server_an_account_sends_is_said_and_no_password_comes_back(
+    store: Store, service: Service
+) -> None:
+    with Client(service.url, new_key(store, store.tenant())) as mail:
+        account = mail.create_account(email_address="me@example.com").id
+        with pytest.raises(NotFound):
+            mail.get_sender(account)
+        with pytest.raises(Problem) as without:
+            mail.set_sender(account, hostname="smtp.example.com")
+        assert without.value.field == "password"
+        mail.set_sender(account, hostname="smtp.gmail.com", password="my secret", display_name="Me")
+        sender = mail.get_sender(account)
+        assert (sender.port, sender.username, sender.sent_copy) == (465, "me@example.com", "server")
+        assert mail.set_sender(account, hostname="127.0.0.1", sign_in="none").username is None
+        trail = mail.list_audit(object_type="account", object_id=account)
+        assert [each.action for each in trail.items][:2] == ["account.smtp"] * 2
+        assert "secret" not in repr(trail)
+
+
 def test_events_go_on_where_the_connection_broke(mail: Client, way: Way, account: UUID) -> None:
     cursor = mail.list_changes(since="now").next
     events = mail.events(since=cursor)
@@ -249,10 +268,14 @@ def test_a_stream_ends_with_its_key(
         events = client.events(since=client.list_changes(since="now").next)
         store.cli("key", "revoke", "-t", house.name, made["prefix"])
         with pytest.raises(Unauthorized):
-            for _ in range(100):
-                mail.pause_account(account)
-                mail.resume_account(account)
-                next(events)
+            _listen_while_something_happens(events, mail, account)
+
+
+def _listen_while_something_happens(events: Iterator[Event], mail: Client, account: UUID) -> None:
+    for _ in range(100):
+        mail.pause_account(account)
+        mail.resume_account(account)
+        next(events)
 
 
 def test_a_key_is_in_no_trace_of_the_client(mail: Client, house: House) -> None:

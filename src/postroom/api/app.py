@@ -20,6 +20,7 @@ from postroom.api import (
     messages,
     problems,
     search,
+    sender,
     sends,
     tenants,
 )
@@ -28,6 +29,7 @@ from postroom.api.outer import Outer
 
 _NOUNS = (
     accounts,
+    sender,
     folders,
     messages,
     message_changes,
@@ -70,7 +72,7 @@ def make_app(context: Context) -> ASGIApp:
         inner = CORSMiddleware(
             app,
             allow_origins=origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key"],
             expose_headers=_SHOWN,
         )

@@ -34,7 +34,7 @@ class Call(Generic[T]):
     kind: Any
     """The type of the answer: a value, `bytes`, `str`, or None where nothing comes back."""
     query: Mapping[str, Any] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
     headers: Mapping[str, str | None] = field(default_factory=dict)
     within: str | None = None
     """The name under which the answer has the value."""

@@ -26,7 +26,7 @@ class Client(Operations, Waiting):
     """With a key of a tenant (`prk_…`), of the installation (`pra_…`), or a token of the application's own users.
 
     Reads, and sends with their idempotency key, are asked again up to `retries` times where no answer comes; everything
-    is where the service says that it was not done (429).
+    is where it cannot have been done: nobody listened, or the service said so (429).
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Client(Operations, Waiting):
             try:
                 response = self._http.request(**request)
             except httpx2.TransportError as error:
-                pause = retrying.after_silence(call, attempt, self._retries)
+                pause = retrying.after_silence(call, attempt, self._retries, error)
                 if pause is None:
                     raise _unreachable(self._http.base_url, error) from error
             else:
@@ -139,7 +139,7 @@ class AsyncClient(Operations, Awaited):
             try:
                 response = await self._http.request(**request)
             except httpx2.TransportError as error:
-                pause = retrying.after_silence(call, attempt, self._retries)
+                pause = retrying.after_silence(call, attempt, self._retries, error)
                 if pause is None:
                     raise _unreachable(self._http.base_url, error) from error
             else:

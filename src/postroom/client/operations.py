@@ -30,6 +30,7 @@ from postroom.client.values import (
     NewFile,
     Ready,
     Recorded,
+    Sender,
     Sent,
     Summary,
     Tenant,
@@ -146,6 +147,46 @@ class Operations:
     def account_health(account_id: Id) -> Call[Health]:
         """How it is, and the account of every UID that its server ever listed."""
         return Call("GET", path("/v1/accounts/{account_id}/health", account_id=account_id), Health)
+
+    @operation
+    @staticmethod
+    def get_sender(account_id: Id) -> Call[Sender]:
+        """By which server the account sends. 404 where nobody has said it yet."""
+        return Call("GET", path("/v1/accounts/{account_id}/sender", account_id=account_id), Sender)
+
+    @operation
+    @staticmethod
+    def set_sender(
+        account_id: Id,
+        *,
+        hostname: str,
+        port: int | None = None,
+        encryption: Literal["none", "tls", "starttls"] = "tls",
+        username: str | None = None,
+        password: str | None = None,
+        sign_in: Literal["mailbox", "none"] = "mailbox",
+        display_name: str | None = None,
+        sent_copy: Literal["auto", "append", "server", "none"] = "auto",
+    ) -> Call[Sender]:
+        """Say by which server the account sends from now on. A password is sealed and not shown; without one the account signs
+        in with the password of its mailbox, or with `sign_in` none not at all."""
+        return Call(
+            "PUT",
+            path("/v1/accounts/{account_id}/sender", account_id=account_id),
+            Sender,
+            body=asked(
+                {
+                    "hostname": hostname,
+                    "port": port,
+                    "encryption": encryption,
+                    "username": username,
+                    "password": password,
+                    "sign_in": sign_in,
+                    "display_name": display_name,
+                    "sent_copy": sent_copy,
+                }
+            ),
+        )
 
     @operation
     @staticmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import httpx2
 import orjson
 
 from postroom.client.calls import Call
@@ -12,11 +13,13 @@ from postroom.client.problems import problem_of, seconds_of
 from postroom.client.reading import read, written
 
 LONGEST_PAUSE_SECONDS = 60.0
+_NOT_EVEN_ASKED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
-def after_silence(call: Call[Any], attempt: int, retries: int) -> float | None:
-    """No answer came: nobody knows whether it was done. None: give up."""
-    return _growing(attempt) if call.is_repeatable and attempt < retries else None
+def after_silence(call: Call[Any], attempt: int, retries: int, error: Exception) -> float | None:
+    """No answer came: unless nothing was asked yet, nobody knows whether it was done. None: give up."""
+    is_safe = isinstance(error, _NOT_EVEN_ASKED) or call.is_repeatable
+    return _growing(attempt) if is_safe and attempt < retries else None
 
 
 def after_answer(

@@ -251,6 +251,20 @@ class Recorded(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Sender(Value):
+    """`sent_copy`: who keeps a copy in Sent, we (append), the server, or nobody."""
+
+    hostname: str
+    port: int
+    encryption: Literal["none", "tls", "starttls"]
+    username: str | None
+    display_name: str | None
+    sent_copy: Literal["append", "server", "none"]
+    dkim_domain: str | None
+    dkim_selector: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Sent(Value):
     id: UUID
     account_id: UUID
