@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := check
-.PHONY: setup demo test check bench docs sql
+.PHONY: setup demo test check bench docs sql client
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --locked --quiet
@@ -36,3 +36,7 @@ docs: setup
 sql:
 	@cd src/postroom/sql && { echo "-- The first schema: what the three init files make. Written by make sql."; \
 	  cat init-email-service.sql init-indexes.sql init-connection-pooling.sql; } > migrations/0001_first_schema.sql
+
+# The client's operations and values follow from the document of the service; a test says when they do not.
+client:
+	@$(RUN) python -m tests.api.client_source
