@@ -8,6 +8,26 @@ mkdir -p "$cache"
 exec 9> "$cache/lock"
 flock 9
 
+# podman's files of our own: a storage and a place for networks apart, and what this kind of machine wants.
+cat > "$cache/containers.conf" <<CONF
+[containers]
+default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
+[network]
+network_backend = "netavark"
+network_config_dir = "$cache/networks"
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+CONF
+cat > "$cache/storage.conf" <<CONF
+[storage]
+driver = "overlay"
+graphroot = "$cache/storage"
+runroot = "/run/postroom-tests/containers"
+CONF
+export CONTAINERS_CONF=$cache/containers.conf CONTAINERS_STORAGE_CONF=$cache/storage.conf
+
 # Debian 13's docker-compose, the strict judge of compose files. It needs no engine.
 if [ ! -x "$cache/docker-compose" ]; then
   (
@@ -26,11 +46,14 @@ fi
 if [ ! -e "$cache/debian.tar" ]; then
   mmdebstrap --quiet --variant=minbase --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --include=ca-certificates,dovecot-imapd,openssl,pgbouncer,postgresql-client,python3,python3-pip,redis-server \
+    --customize-hook='copy-in /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs' \
+    --customize-hook='chroot "$1" pip install --quiet --break-system-packages --no-cache-dir --root-user-action ignore uv==0.13.9' \
     bookworm "$cache/debian.part"
   mv "$cache/debian.part" "$cache/debian.tar"
 fi
 podman image exists localhost/postroom-test/debian:bookworm \
-  || podman import --quiet "$cache/debian.tar" localhost/postroom-test/debian:bookworm > /dev/null
+  || podman import --quiet --change 'ENV PIP_BREAK_SYSTEM_PACKAGES=1' --change 'ENV PIP_ROOT_USER_ACTION=ignore' \
+    "$cache/debian.tar" localhost/postroom-test/debian:bookworm > /dev/null
 
 if [ ! -e "$cache/postgres/native/bin/postgres" ]; then
   (
