@@ -51,6 +51,8 @@ class Settings:
     """Folder with a file for each login whose password is given: `email_service`, `email_worker`, …"""
     service_password: str | None = field(default=None, repr=False)
     """Password of the login `email_service`; also read from `POSTGRES_PASSWORD`."""
+    worker_password: str | None = field(default=None, repr=False)
+    """Password of the login `email_worker`."""
     ca_file: Path | None = None
     """Certificates to trust besides the system's, for mail servers with their own authority."""
     oauth_google_client_id: str | None = None

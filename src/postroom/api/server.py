@@ -21,8 +21,8 @@ from postroom.settings import Settings
 from postroom.store.credentials import MasterKey
 from postroom.store.database import Database
 
-GRACE_SECONDS = 20
-"""How long requests that are under way may go on when the service stops."""
+GRACE_SECONDS = 8
+"""How long requests that are under way may go on when the service stops: containers are killed after ten."""
 
 
 class _Server(uvicorn.Server):
