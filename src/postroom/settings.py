@@ -91,6 +91,17 @@ class Settings:
     """Requests that all keys of a tenant may make together."""
     service_origins: str = ""
     """Origins whose pages may call the service (CORS), separated by commas."""
+    jwt_jwks: str | None = None
+    """Address or file with the public keys of the application's identity provider; without it no JWT is good."""
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    jwt_algorithms: str = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519"
+    jwt_tenant_claim: str = "tenant"
+    """The claim with the tenant's id."""
+    jwt_user_claim: str = "sub"
+    """The claim with the user's id, a UUID; `none`: a token opens the whole tenant."""
+    jwt_scope_claim: str = "scope"
+    jwt_scope_prefix: str = ""
     redis_url: str | None = field(default=None, repr=False)
     """Where several processes of the service count their requests together. Also read from `REDIS_URL`."""
     run_mode: str = "production"
