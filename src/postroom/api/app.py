@@ -22,6 +22,7 @@ from postroom.api import (
     search,
     sends,
     tenants,
+    webhooks,
 )
 from postroom.api.context import Context
 from postroom.api.outer import Outer
@@ -37,6 +38,7 @@ _NOUNS = (
     sends,
     changes,
     events,
+    webhooks,
     audit,
     tenants,
     health,
