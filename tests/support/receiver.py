@@ -44,6 +44,13 @@ class Call:
         return is_now and expected in self.headers["webhook-signature"].split(" ")
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever calls may go away in the middle."""
+
+
 class Receiver:
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -55,8 +62,7 @@ class Receiver:
         self.fault_of: dict[str, str] = {}
         """By the type of the event."""
         self.closing = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}/hook"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
