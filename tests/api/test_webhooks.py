@@ -200,6 +200,37 @@ def test_a_worker_tells_what_happens_and_tells_it_again_when_asked(
         until(lambda: dead["id"] in there.ids())
 
 
+def test_webhooks_at_the_command_line(store: Store, office: Office) -> None:
+    made = store.json(
+        "webhook", "add", "-t", office.name, "https://app.example.com/hook", "-e", "folder.created"
+    )
+    assert made["secret"].startswith("whsec_")
+    short = made["id"][:18]
+    for command, state in (
+        ("test", "to be tried"),
+        ("disable", "off"),
+        ("enable", "enabled"),
+        ("replay", "told once more"),
+    ):
+        assert store.json("webhook", command, "-t", office.name, short)["state"] == state
+    assert store.json("webhook", "rotate", "-t", office.name, short)["secret"] != made["secret"]
+    (listed,) = store.json("webhook", "list", "-t", office.name)["items"]
+    assert (listed["state"], listed["pending"], listed["events"]) == ("ok", 1, ["folder.created"])
+    assert "app.example.com" in store.cli("webhook", "list", "-t", office.name).stdout
+    refused = store.cli("webhook", "add", "-t", office.name, "https://10.0.0.1/", check=False)
+    assert (refused.returncode, "not a public one" in refused.stderr) == (2, True)
+    with store.connect("postgres") as connection:
+        statement = (
+            "update email_webhooks set is_enabled = false, disabled_reason = 'it failed' where id = %s"
+        )
+        connection.execute(statement.encode(), [made["id"]])
+    troubles = [each for each in store.json("status")["webhooks"] if each["tenant"] == office.name]
+    assert [(each["state"], each["error"]) for each in troubles] == [("disabled", "it failed")]
+    assert f"of {office.name} is disabled" in " ".join(store.cli("status").stdout.split())
+    store.cli("webhook", "remove", "-t", office.name, short)
+    assert store.json("webhook", "list", "-t", office.name)["items"] == []
+
+
 def test_a_worker_that_is_killed_at_any_moment_loses_nothing(
     store: Store, office: Office, there: Receiver
 ) -> None:
