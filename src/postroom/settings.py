@@ -123,6 +123,10 @@ class Settings:
     """How long after the last sign of life of a worker its accounts are taken over."""
     slice_seconds: int = 120
     """How long a sync works while others wait, before it makes room for them."""
+    webhook_networks: str = ""
+    """Networks that webhooks may call although they are not public, separated by commas; these also without TLS."""
+    webhook_timeout_seconds: int = 15
+    """How long a call may take, whatever the receiver does."""
     log_level: str = "WARNING"
     """Also read from `LOG_LEVEL`."""
 

@@ -23,6 +23,7 @@ from postroom.api import (
     sender,
     sends,
     tenants,
+    webhooks,
 )
 from postroom.api.context import Context
 from postroom.api.outer import Outer
@@ -39,6 +40,7 @@ _NOUNS = (
     sends,
     changes,
     events,
+    webhooks,
     audit,
     tenants,
     health,

@@ -34,6 +34,7 @@ from postroom.cli import (
     tenant_life,
     tune,
     verify,
+    webhook,
     worker,
 )
 from postroom.cli.frame import app
@@ -73,5 +74,6 @@ __all__ = [
     "tenant_life",
     "tune",
     "verify",
+    "webhook",
     "worker",
 ]
