@@ -17,6 +17,7 @@ from postroom.client.values import (
     Changed,
     ChangedMany,
     Changes,
+    Delivery,
     Draft,
     DraftSummary,
     Folder,
@@ -26,15 +27,20 @@ from postroom.client.values import (
     Key,
     ListedSend,
     ListedTenant,
+    MadeWebhook,
     Message,
     NewFile,
+    NewSecret,
     Ready,
     Recorded,
+    Replayed,
     Sender,
     Sent,
     Summary,
     Tenant,
+    Tested,
     Thread,
+    Webhook,
 )
 
 
@@ -669,6 +675,165 @@ class Operations:
             "/v1/changes",
             Changes,
             query=asked({"since": since, "account_id": account_id, "limit": limit}),
+        )
+
+    @operation
+    @staticmethod
+    def list_webhooks() -> Call[tuple[Webhook, ...]]:
+        """The webhooks of the tenant, the oldest first; with a key of one user, that user's."""
+        return Call("GET", "/v1/webhooks", tuple[Webhook, ...], within="items")
+
+    @operation
+    @staticmethod
+    def create_webhook(
+        *,
+        url: str,
+        description: str = "",
+        events: Sequence[
+            Literal[
+                "message.created",
+                "message.updated",
+                "message.deleted",
+                "folder.created",
+                "folder.updated",
+                "folder.deleted",
+                "account.created",
+                "account.updated",
+                "account.deleted",
+                "thread.updated",
+                "match.created",
+                "webhook.updated",
+            ]
+        ]
+        | None = None,
+        account_id: Id | None = None,
+        folder_id: Id | None = None,
+        search_id: Id | None = None,
+    ) -> Call[MadeWebhook]:
+        """Make one. It hears of what happens from now on; its secret is shown this once. 409 where there are 100 already."""
+        return Call(
+            "POST",
+            "/v1/webhooks",
+            MadeWebhook,
+            body=asked(
+                {
+                    "url": url,
+                    "description": description,
+                    "events": events,
+                    "account_id": account_id,
+                    "folder_id": folder_id,
+                    "search_id": search_id,
+                }
+            ),
+        )
+
+    @operation
+    @staticmethod
+    def get_webhook(webhook_id: Id) -> Call[Webhook]:
+        """How it stands. Its secret is not shown again."""
+        return Call("GET", path("/v1/webhooks/{webhook_id}", webhook_id=webhook_id), Webhook)
+
+    @operation
+    @staticmethod
+    def change_webhook(
+        webhook_id: Id,
+        *,
+        url: str | Unset | None = UNSET,
+        description: str | Unset | None = UNSET,
+        events: Sequence[
+            Literal[
+                "message.created",
+                "message.updated",
+                "message.deleted",
+                "folder.created",
+                "folder.updated",
+                "folder.deleted",
+                "account.created",
+                "account.updated",
+                "account.deleted",
+                "thread.updated",
+                "match.created",
+                "webhook.updated",
+            ]
+        ]
+        | Unset
+        | None = UNSET,
+        account_id: Id | Unset | None = UNSET,
+        folder_id: Id | Unset | None = UNSET,
+        search_id: Id | Unset | None = UNSET,
+        is_enabled: bool | Unset | None = UNSET,
+    ) -> Call[Webhook]:
+        """Its address and what it hears of, from now on; off and on. One that was disabled goes on where it was, when it is
+        enabled again."""
+        return Call(
+            "PATCH",
+            path("/v1/webhooks/{webhook_id}", webhook_id=webhook_id),
+            Webhook,
+            body=given(
+                {
+                    "url": url,
+                    "description": description,
+                    "events": events,
+                    "account_id": account_id,
+                    "folder_id": folder_id,
+                    "search_id": search_id,
+                    "is_enabled": is_enabled,
+                }
+            ),
+        )
+
+    @operation
+    @staticmethod
+    def remove_webhook(webhook_id: Id) -> Call[None]:
+        """With its secret and what it was still to be told."""
+        return Call("DELETE", path("/v1/webhooks/{webhook_id}", webhook_id=webhook_id), None)
+
+    @operation
+    @staticmethod
+    def rotate_secret(webhook_id: Id, *, overlap_seconds: int = 86400) -> Call[NewSecret]:
+        """Another secret, shown this once. For a while calls bear the signatures of both."""
+        return Call(
+            "POST",
+            path("/v1/webhooks/{webhook_id}/rotate", webhook_id=webhook_id),
+            NewSecret,
+            body=asked({"overlap_seconds": overlap_seconds}),
+        )
+
+    @operation
+    @staticmethod
+    def test_webhook(webhook_id: Id) -> Call[Tested]:
+        """One call of the type `test`, made once by the next worker that is free. What came of it: the list of deliveries, where
+        one that failed is `dead`. 409 where the webhook is not enabled."""
+        return Call("POST", path("/v1/webhooks/{webhook_id}/test", webhook_id=webhook_id), Tested)
+
+    @operation
+    @staticmethod
+    def replay_webhook(
+        webhook_id: Id, *, what: Literal["dead", "feed"], since: str | None = None
+    ) -> Call[Replayed]:
+        """Tell it once more: what was given up, or the feed from a cursor on."""
+        return Call(
+            "POST",
+            path("/v1/webhooks/{webhook_id}/replay", webhook_id=webhook_id),
+            Replayed,
+            body=asked({"what": what, "since": since}),
+        )
+
+    @paged(Delivery)
+    @staticmethod
+    def list_deliveries(
+        webhook_id: Id,
+        *,
+        state: Literal["pending", "dead"] = "dead",
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Call[Page[Delivery]]:
+        """The calls that wait, or were given up, in the order in which they were to be made. What has arrived is not kept."""
+        return Call(
+            "GET",
+            path("/v1/webhooks/{webhook_id}/deliveries", webhook_id=webhook_id),
+            Page[Delivery],
+            query=asked({"state": state, "limit": limit, "cursor": cursor}),
         )
 
     @paged(Recorded)

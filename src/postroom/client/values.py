@@ -56,7 +56,7 @@ class Change(Value):
     account_id: UUID
     modseq: int
     kind: Literal["created", "updated", "deleted"]
-    object_type: Literal["account", "folder", "message", "thread"]
+    object_type: Literal["account", "folder", "message", "thread", "match", "webhook"]
     ids: tuple[UUID, ...]
     at: datetime
 
@@ -92,6 +92,20 @@ class Changes(Value):
     items: tuple[Change, ...]
     next: str
     has_more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Delivery(Value):
+    """A call that waits or was given up. `id` is its `webhook-id`, and `body` what is sent."""
+
+    id: UUID
+    event: str
+    state: Literal["pending", "dead"]
+    attempts: int
+    due_at: datetime
+    last_error: str | None
+    created_at: datetime
+    body: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -204,6 +218,15 @@ class NewFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NewSecret(Value):
+    """`secret` is shown this once."""
+
+    id: UUID
+    secret: str = field(repr=False)
+    previous_secret_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Person(Value):
     name: str | None
     address: str
@@ -248,6 +271,14 @@ class Recorded(Value):
     object_id: UUID | None
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Replayed(Value):
+    """`renewed` calls are made again; for `feed` they are made when a worker comes to it."""
+
+    id: UUID
+    renewed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -309,10 +340,59 @@ class Tenant(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Tested(Value):
+    """The `webhook-id` of the call."""
+
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Thread(Value):
     id: UUID
     items: tuple[Summary, ...]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Webhook(Value):
+    """`state` is ok, failing (no call since `failing_since` succeeded), off (by somebody) or disabled (by us, as
+    `disabled_reason` says). `pending` calls wait, `dead` ones were given up after three days."""
+
+    id: UUID
+    user_id: UUID | None
+    url: str
+    description: str
+    events: tuple[
+        Literal[
+            "message.created",
+            "message.updated",
+            "message.deleted",
+            "folder.created",
+            "folder.updated",
+            "folder.deleted",
+            "account.created",
+            "account.updated",
+            "account.deleted",
+            "thread.updated",
+            "match.created",
+            "webhook.updated",
+        ],
+        ...,
+    ]
+    account_id: UUID | None
+    folder_id: UUID | None
+    search_id: UUID | None
+    is_enabled: bool
+    state: Literal["ok", "failing", "off", "disabled"]
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    failing_since: datetime | None
+    last_error: str | None
+    last_success_at: datetime | None
+    previous_secret_until: datetime | None
+    pending: int
+    dead: int
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -339,6 +419,13 @@ class Found(Summary):
     """`snippet` is HTML: text, escaped, and `<mark>` around what was found."""
 
     snippet: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class MadeWebhook(Webhook):
+    """`secret` is shown this once."""
+
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
