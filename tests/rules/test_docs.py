@@ -35,7 +35,7 @@ COMMANDS = [
         "serve",
         "key create",
     ),
-    *("mark", "move", "copy", "folder create", "pending"),
+    *("mark", "move", "copy", "folder create", "pending", "webhook add", "webhook replay"),
     *(
         "backup",
         "backup enable",

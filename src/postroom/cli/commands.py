@@ -36,6 +36,7 @@ from postroom.cli import (
     tune,
     upgrade,
     verify,
+    webhook,
     worker,
 )
 from postroom.cli.frame import app
@@ -77,5 +78,6 @@ __all__ = [
     "tune",
     "upgrade",
     "verify",
+    "webhook",
     "worker",
 ]

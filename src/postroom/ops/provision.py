@@ -57,7 +57,7 @@ class Site:
     def url(self, role: str) -> str:
         """A connection URL. It holds the password: show it only to whoever asked for it."""
         if role == "postgres":
-            return self._admin_url
+            return self._with_password(self._admin_url)
         if role not in LOGINS:
             raise UsageError(reason=f"There is no role {role!r}; there are {', '.join(ROLES)}.")
         parts = urlsplit(self._admin_url)
@@ -65,19 +65,24 @@ class Site:
         password = quote(_given(self._settings, role) or ensure_secret(self._settings.home, role), safe="")
         return urlunsplit(parts._replace(netloc=f"{role}:{password}@{where}"))
 
+    def _with_password(self, url: str) -> str:
+        """Where one of our own logins stands in for an administrator, its password need not stand in the URL."""
+        parts = urlsplit(url)
+        return self.url(parts.username) if parts.username in LOGINS and parts.password is None else url
+
     def environment(self, role: str) -> dict[str, str]:
         """The same for libpq's variables: a process list shows arguments to everybody, and these to nobody."""
         return _libpq(self.url(role))
 
 
 def _given(settings: Settings, role: str) -> str | None:
-    """The password that somebody chose for a login: in a file of its name, or for the application in a variable."""
+    """The password that somebody chose for a login: in a file of its name, or for two of them in a variable."""
     file = settings.passwords_dir and settings.passwords_dir / role
     if file and file.exists():
         if password := file.read_text("utf-8").strip():
             return password
         raise SettingError(name=f"The file {file}", value="", expected="a password")
-    return settings.service_password if role == "email_service" else None
+    return {"email_service": settings.service_password, "email_worker": settings.worker_password}.get(role)
 
 
 def _libpq(url: str) -> dict[str, str]:
@@ -88,6 +93,8 @@ def _libpq(url: str) -> dict[str, str]:
         "user": "PGUSER",
         "password": "PGPASSWORD",
         "dbname": "PGDATABASE",
+        "sslmode": "PGSSLMODE",
+        "sslrootcert": "PGSSLROOTCERT",
         "target_session_attrs": "PGTARGETSESSIONATTRS",
     }
     return {variable: str(parts[key]) for key, variable in names.items() if key in parts}

@@ -538,6 +538,15 @@ where b.storage_type = 'blob'
 group by b.tenant_id, t.name
 order by t.name
 
+-- name: disabled_webhooks
+-- Webhooks that are not called any more, by nobody's wish.
+select w.id, t.name as tenant, w.disabled_reason as reason
+from email_webhooks w
+join email_tenants t on t.tenant_id = w.tenant_id
+where not w.is_enabled
+  and w.disabled_reason is not null
+order by t.name, w.id
+
 -- name: tenants_with_objects
 select t.tenant_id, t.name as tenant
 from email_tenants t
