@@ -78,15 +78,15 @@ class Trio:
             assert time.monotonic() < until, "no node has become the primary"
             time.sleep(0.1)
 
-    def wait_for_followers(self, count: int) -> None:
-        """Until so many follow, one of which each commit waits for."""
+    def wait_for_followers(self, count: int) -> Node:
+        """Until so many follow; the one that each commit waits for."""
         until = time.monotonic() + _SECONDS
         while True:
             with suppress(httpx.HTTPError, ValueError, KeyError):
                 members = httpx.get(f"{self.primary().api}/cluster", timeout=2).json()["members"]
-                roles = [each["role"] for each in members if each["state"] == "streaming"]
-                if len(roles) >= count and "sync_standby" in roles:
-                    return
+                roles = {each["name"]: each["role"] for each in members if each["state"] == "streaming"}
+                if len(roles) >= count and "sync_standby" in roles.values():
+                    return next(each for each in self.nodes if roles.get(each.name) == "sync_standby")
             assert time.monotonic() < until, "the standbys do not follow"
             time.sleep(0.2)
 
