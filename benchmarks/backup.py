@@ -123,7 +123,7 @@ class _Rounds:
 
         mine, theirs = self._in_turn(ours, other)
         stored = size_on_disk(self._folder / "backups" / "backups" / self._dump) / 1_000_000
-        note = f"{stored:,.0f} MB against {size_on_disk(file) / 1_000_000:,.0f}"
+        note = f"{stored:,.0f} MB against {file.stat().st_size / 1_000_000:,.0f}"
         return Figure("dump, against pg_dump", mine, theirs, note)
 
     def dump_restore(self) -> Figure:
