@@ -14,7 +14,7 @@ class MailServer(Listening):
     def __init__(self, personality: Personality, mailbox: Mailbox, *, username: str, password: str) -> None:
         super().__init__()
         self.personality = personality
-        self.mailbox = mailbox
+        self.mailbox, self.lock = mailbox, mailbox.lock
         self.username, self.password = username, password
         self.script = Script()
         self.commands: list[str] = []
