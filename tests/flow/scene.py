@@ -145,7 +145,7 @@ class Scene(Mirror):
     def living(self) -> set[MessageId]:
         return {
             MessageId(row[0])
-            for row in self._rows("select id from email_messages where tenant_id = %s and not is_deleted")
+            for row in self.rows("select id from email_messages where tenant_id = %s and not is_deleted")
         }
 
     def one(self, subject: str) -> dict[str, Any]:
