@@ -2,6 +2,7 @@
 
 from postroom.cli import (
     account,
+    account_record,
     account_state,
     account_trial,
     api_key,
@@ -42,6 +43,7 @@ from postroom.cli.frame import app
 
 __all__ = [
     "account",
+    "account_record",
     "account_state",
     "account_trial",
     "api_key",

@@ -16,6 +16,7 @@ from postroom.testing.imap import ImapServer
 from postroom.testing.mailbox import Mailbox, NoSuchFolder
 from postroom.testing.personality import COURIER, DOVECOT, EXCHANGE, GMAIL, LIAR, PERSONALITIES, Personality
 from postroom.testing.pop3 import Pop3Server
+from postroom.testing.replay import ReplayServer
 from postroom.testing.smtp import SmtpServer, Taken
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "NoSuchFolder",
     "Personality",
     "Pop3Server",
+    "ReplayServer",
     "Script",
     "SmtpServer",
     "Taken",
