@@ -35,7 +35,7 @@ COMMANDS = [
         "serve",
         "key create",
     ),
-    *("mark", "move", "copy", "folder create", "pending", "webhook add", "webhook replay"),
+    *("mark", "move", "copy", "folder create", "pending", "account record", "webhook add", "webhook replay"),
     *(
         "backup",
         "backup enable",

@@ -58,6 +58,7 @@ faults = st.lists(
         command=st.sampled_from(_COMMANDS),
         nth=st.integers(1, 6),
         after=st.one_of(st.integers(0, 400), st.integers(-5, 5).map(abs)),
+        times=st.sampled_from((1, 1, 3)),
     ),
     min_size=1,
     max_size=4,

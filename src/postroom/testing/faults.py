@@ -34,7 +34,7 @@ GARBAGE = b"\x00\xff<html>502 Bad Gateway</html>\r\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that goes wrong, once."""
+    """One thing that goes wrong."""
 
     kind: FaultKind
     command: str = "FETCH"
@@ -44,6 +44,8 @@ class Fault:
     """At the how-manieth of these since the script began."""
     after: int = 0
     """Bytes for `cut`, `stall`, `literal` and `drop`; a place in the folder for `vanish` and `reflag`."""
+    times: int = 1
+    """At so many of these in a row: what goes wrong once may be the line, what goes wrong again may be the message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +84,19 @@ class Script:
     """Faults and where in them we are. One server may serve several connections by it."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
-        self._faults = list(faults)
+        self._faults = [(each, each.times) for each in faults]
         self._seen: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def due(self, command: str) -> list[Fault]:
-        """What goes wrong at this command; each fault is given once."""
+        """What goes wrong at this command."""
         with self._lock:
             self._seen[command] += 1
             self._seen["*"] += 1
-            found = [each for each in self._faults if self._is_due(each, command)]
-            self._faults = [each for each in self._faults if each not in found]
+            found = [each for each, _ in self._faults if self._is_due(each, command)]
+            self._faults = [
+                (each, left - (each in found)) for each, left in self._faults if left > (each in found)
+            ]
             return found
 
     def _is_due(self, fault: Fault, command: str) -> bool:
@@ -100,8 +104,8 @@ class Script:
 
     @property
     def left(self) -> Sequence[Fault]:
-        """What has not happened yet."""
-        return tuple(self._faults)
+        """What has not happened yet, or not as often as it is to."""
+        return tuple(each for each, _ in self._faults)
 
 
 def played(answer: Answer, faults: Sequence[Fault], refusals: Refusals) -> Said:
