@@ -133,6 +133,19 @@ def test_a_folder_takes_the_name_of_one_that_was_listed_and_never_read(office: O
         machine.teardown()
 
 
+def test_a_folder_that_was_listed_and_never_read_goes_with_the_server(office: Office) -> None:
+    """A run died between the list and the reading; then somebody deleted the folder (found by a history)."""
+    kind = type("Once", (Machine,), {"office": office, "personality": PERSONALITIES[0]})
+    machine = kind()
+    try:
+        machine.begin([letter(1)])
+        machine._run(_listed_only(machine, "Old"))
+        machine.quiet()
+        assert "Old" not in machine._ours()
+    finally:
+        machine.teardown()
+
+
 async def _listed_only(machine: Machine, name: str) -> None:
     async with machine.office.db.tenant(machine.tenant_id) as tx:
         await folders.ensure(tx, machine.account.id, [SourceFolder(name=name, wire_name=name, type="custom")])
