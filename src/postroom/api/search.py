@@ -41,7 +41,7 @@ async def search_messages(
 ) -> Response:
     """What a search finds, newest first, each with the piece of its text that shows why."""
     names = answers.chosen(fields, [*SUMMARY, "snippet"])
-    tree = parse(q, now=datetime.now(UTC), timezone=_zone(tz))
+    tree = parse(q, now=datetime.now(UTC), timezone=zone(tz, "tz"))
     query = compiled(tree)
     if account_id is not None:
         # Flat, so that the words stay where the index answers for them.
@@ -71,8 +71,9 @@ def _snippet(row: dict[str, Any], found: dict[str, Any] | None, tree: Any) -> st
     return escape(cut).replace("\x02", "<mark>").replace("\x03", "</mark>")
 
 
-def _zone(name: str) -> tzinfo:
+def zone(name: str, field: str) -> tzinfo:
+    """A time zone by its name. Raises Problem."""
     try:
         return UTC if name == "UTC" else ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:
-        raise bad(f"There is no time zone {name!r}; write it as Europe/Berlin.", "tz") from error
+        raise bad(f"There is no time zone {name!r}; write it as Europe/Berlin.", field) from error

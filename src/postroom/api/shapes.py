@@ -268,8 +268,15 @@ class Recorded(BaseModel):
     after: dict[str, Any] | None
 
 
+class ToldMatch(BaseModel):
+    id: UUID
+    search_id: UUID
+    message_id: UUID
+
+
 class Change(BaseModel):
-    """What happened to things of one kind in one transaction. The ids of what was deleted are tombstones."""
+    """What happened to things of one kind in one transaction. The ids of what was deleted are tombstones; of matches of
+    standing searches, `matches` says which message matched which search."""
 
     account_id: UUID
     modseq: int
@@ -277,6 +284,7 @@ class Change(BaseModel):
     object_type: Literal["account", "folder", "message", "thread", "match", "webhook"]
     ids: list[UUID]
     at: Time
+    matches: Annotated[list[ToldMatch], Field(default_factory=list)]
 
 
 class Changes(BaseModel):
