@@ -1968,16 +1968,18 @@ begin
   if v_tests is null then
     return;
   end if;
-  -- The words are unpacked once for each message: to join them with none gives them as they are.
+  -- Both sides by their keys, and the words unpacked once for each message: to join them with none gives them as they are.
   return query execute format(
-    'select found.place, x.message_id from ('
-    || ' select s.message_id, array[%s] as places'
-    || '   from (select e.tenant_id, e.message_id, e.account_id, e.received_at, e.size_bytes, e.words || '''' as words'
-    || '           from public.email_search_entries e'
-    || '          where e.tenant_id = %L::uuid and e.message_id = any (%L::uuid[]) offset 0) s'
-    || '   join public.email_messages m on m.tenant_id = %L::uuid and m.id = s.message_id and not m.is_deleted) x'
-    || ' cross join lateral unnest(x.places) found (place) where found.place is not null',
-    v_tests, p_tenant_id, p_message_ids, p_tenant_id);
+    'with s as materialized ('
+    || ' select e.tenant_id, e.message_id, e.account_id, e.received_at, e.size_bytes, e.words || '''' as words'
+    || '   from public.email_search_entries e where e.tenant_id = %2$L::uuid and e.message_id = any (%3$L::uuid[])'
+    || '), m as materialized ('
+    || ' select o.id, o.is_read, o.is_flagged, o.is_draft, o.is_deleted'
+    || '   from public.email_messages o where o.tenant_id = %2$L::uuid and o.id = any (%3$L::uuid[]) and not o.is_deleted)'
+    || ' select found.place, x.message_id'
+    || '   from (select s.message_id, array[%1$s] as places from s join m on m.id = s.message_id) x'
+    || '  cross join lateral unnest(x.places) found (place) where found.place is not null',
+    v_tests, p_tenant_id, p_message_ids);
 end $$;
 
 reset role;
