@@ -23,6 +23,7 @@ from postroom.api import (
     searches,
     sends,
     tenants,
+    threads,
     webhooks,
 )
 from postroom.api.context import Context
@@ -33,6 +34,7 @@ _NOUNS = (
     folders,
     messages,
     message_changes,
+    threads,
     attachments,
     search,
     searches,

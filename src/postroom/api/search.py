@@ -21,9 +21,10 @@ from postroom.search.query import parse
 from postroom.store import search
 
 router = APIRouter(tags=["search"])
+_ALL_YEARS = range(1970, 2100)
 
 
-@router.get("/v1/search", response_model=shapes.Page[shapes.Found])
+@router.get("/v1/search", response_model=shapes.FoundPage)
 async def search_messages(
     request: Request,
     caller: Reader,
@@ -35,12 +36,22 @@ async def search_messages(
     tz: Annotated[
         str, Query(max_length=60, description="The time zone of days in `q`.", examples=["Europe/Berlin"])
     ] = "UTC",
+    facets: Annotated[
+        str | None,
+        Query(
+            max_length=100,
+            description="What is to be counted of all that is found: `folder,sender,year`.",
+            examples=["folder,year"],
+        ),
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     fields: Fields = None,
 ) -> Response:
-    """What a search finds, newest first, each with the piece of its text that shows why."""
+    """What a search finds, newest first, each with the piece of its text that shows why; counted by folder, sender and year
+    where that is asked for."""
     names = answers.chosen(fields, [*SUMMARY, "snippet"])
+    counted = _facets(facets)
     tree = parse(q, now=datetime.now(UTC), timezone=zone(tz, "tz"))
     query = compiled(tree)
     if account_id is not None:
@@ -54,13 +65,30 @@ async def search_messages(
         page = await search.matches(tx, query, limit=limit, cursor=inner, ranked_by=rank)
         wants = names is None or "snippet" in names
         texts = await search.texts(tx, [row["id"] for row in page.items]) if wants else {}
+        more = {}
+        if counted:
+            more = {"facets": await search.facets(tx, query, counted, _years(zone(tz, "tz")))}
     items = []
     for row in page.items:
         item = summary(row, names)
         if wants:
             item["snippet"] = _snippet(row, texts.get(row["id"]), tree)
         items.append(item)
-    return answers.json(request, {"items": items, "next": page.next and caller.seal(about, [page.next])})
+    following = page.next and caller.seal(about, [page.next])
+    return answers.json(request, {"items": items, "next": following, **more})
+
+
+def _facets(text: str | None) -> list[str]:
+    names = [each.strip() for each in (text or "").split(",") if each.strip()]
+    if unknown := [each for each in names if each not in search.FACETS]:
+        reason = f"There is no facet {unknown[0]!r}; there are {', '.join(search.FACETS)}."
+        raise bad(reason, "facets")
+    return names
+
+
+def _years(timezone: tzinfo) -> dict[int, int]:
+    """When each year begins there, in milliseconds."""
+    return {year: int(datetime(year, 1, 1, tzinfo=timezone).timestamp() * 1000) for year in _ALL_YEARS}
 
 
 def _snippet(row: dict[str, Any], found: dict[str, Any] | None, tree: Any) -> str:

@@ -161,6 +161,40 @@ class Found(Summary):
     snippet: str
 
 
+class FacetFolder(BaseModel):
+    id: UUID
+    account_id: UUID
+    name: str
+    count: int
+
+
+class FacetSender(BaseModel):
+    address: str
+    count: int
+
+
+class FacetYear(BaseModel):
+    year: int
+    count: int
+
+
+class Facets(BaseModel):
+    """Of `counted` messages, the newest that were found; all of them where `is_whole`. Only what was asked for is there: the
+    100 largest folders, the 20 most frequent senders, the years from the last on."""
+
+    counted: int
+    is_whole: bool
+    folder: list[FacetFolder] = Field(default_factory=list)
+    sender: list[FacetSender] = Field(default_factory=list)
+    year: list[FacetYear] = Field(default_factory=list)
+
+
+class FoundPage(Page[Found]):
+    """`facets` where they were asked for."""
+
+    facets: Facets | None = None
+
+
 class Person(BaseModel):
     name: str | None
     address: str
@@ -253,6 +287,17 @@ class Thread(BaseModel):
     id: UUID
     items: list[Summary]
     next: str | None
+
+
+class ListedThread(BaseModel):
+    """A conversation in a list: what it counts, and its newest message."""
+
+    id: UUID
+    account_id: UUID
+    message_count: int
+    unread_count: int
+    flagged_count: int
+    latest: Summary
 
 
 class Recorded(BaseModel):
