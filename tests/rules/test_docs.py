@@ -46,6 +46,8 @@ COMMANDS = [
         "backup extract",
     ),
     *("backup disable", "restore", "drill"),
+    *("standby create", "standby status", "standby promote", "standby switchover", "standby rejoin"),
+    "standby remove",
     *("message delete", "hold add", "audit list", "tenant suspend", "tenant retention"),
     *("tenant export", "tenant import", "tenant erase", "report verify", "report key"),
 ]

@@ -408,6 +408,16 @@ where behind_bytes > %(bytes)s
   or behind > make_interval(secs => %(seconds)s)
 order by standby
 
+-- name: unconfirmed
+-- Commits wait for a standby that is to confirm them, and none is there.
+select
+  current_setting('synchronous_standby_names') as names,
+  (select count(*) from pg_stat_activity where wait_event = 'SyncRep') as waiting
+where current_setting('synchronous_standby_names') <> ''
+  and not pg_is_in_recovery()
+  and not exists (
+    select from pg_stat_replication where sync_state in ('sync', 'quorum'))
+
 -- name: late_replay
 -- On a standby: how long ago the last transaction that it knows was made, while more has come in.
 select extract(epoch from now() - pg_last_xact_replay_timestamp())::bigint as behind_seconds
