@@ -65,9 +65,7 @@ async def search_messages(
         page = await search.matches(tx, query, limit=limit, cursor=inner, ranked_by=rank)
         wants = names is None or "snippet" in names
         texts = await search.texts(tx, [row["id"] for row in page.items]) if wants else {}
-        more = {}
-        if counted:
-            more = {"facets": await search.facets(tx, query, counted, _years(zone(tz, "tz")))}
+        found = await search.facets(tx, query, counted, _years(zone(tz, "tz"))) if counted else None
     items = []
     for row in page.items:
         item = summary(row, names)
@@ -75,7 +73,7 @@ async def search_messages(
             item["snippet"] = _snippet(row, texts.get(row["id"]), tree)
         items.append(item)
     following = page.next and caller.seal(about, [page.next])
-    return answers.json(request, {"items": items, "next": following, **more})
+    return answers.json(request, {"items": items, "next": following, "facets": found})
 
 
 def _facets(text: str | None) -> list[str]:

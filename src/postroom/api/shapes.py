@@ -179,20 +179,20 @@ class FacetYear(BaseModel):
 
 
 class Facets(BaseModel):
-    """Of `counted` messages, the newest that were found; all of them where `is_whole`. Only what was asked for is there: the
+    """Of `counted` messages, the newest that were found; all of them where `is_whole`. Only what was asked for is counted: the
     100 largest folders, the 20 most frequent senders, the years from the last on."""
 
     counted: int
     is_whole: bool
-    folder: list[FacetFolder] = Field(default_factory=list)
-    sender: list[FacetSender] = Field(default_factory=list)
-    year: list[FacetYear] = Field(default_factory=list)
+    folder: list[FacetFolder]
+    sender: list[FacetSender]
+    year: list[FacetYear]
 
 
 class FoundPage(Page[Found]):
     """`facets` where they were asked for."""
 
-    facets: Facets | None = None
+    facets: Facets | None
 
 
 class Person(BaseModel):
@@ -329,7 +329,7 @@ class Change(BaseModel):
     object_type: Literal["account", "folder", "message", "thread", "match", "webhook"]
     ids: list[UUID]
     at: Time
-    matches: Annotated[list[ToldMatch], Field(default_factory=list)]
+    matches: list[ToldMatch]
 
 
 class Changes(BaseModel):

@@ -152,7 +152,7 @@ class FacetYear(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Facets(Value):
-    """Of `counted` messages, the newest that were found; all of them where `is_whole`. Only what was asked for is there: the
+    """Of `counted` messages, the newest that were found; all of them where `is_whole`. Only what was asked for is counted: the
     100 largest folders, the 20 most frequent senders, the years from the last on."""
 
     counted: int

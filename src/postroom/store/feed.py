@@ -42,14 +42,12 @@ def visible(change: Change, matches: Matches) -> list[UUID]:
 
 def told(account_id: AccountId, change: Change, ids: Sequence[UUID], matches: Matches) -> dict[str, Any]:
     """One change, of some of its ids, as JSON has it."""
-    said = {
+    return {
         "account_id": account_id,
         "modseq": change.modseq,
         "kind": change.kind,
         "object_type": change.object_type,
         "ids": ids,
         "at": time_of(change.at),
+        "matches": [matches[each] for each in ids] if change.object_type == "match" else [],
     }
-    if change.object_type == "match":
-        said["matches"] = [matches[each] for each in ids]
-    return said

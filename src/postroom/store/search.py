@@ -107,7 +107,7 @@ async def facets(
         years=list(years.values()),
     )
     counted = next(row["count"] for row in rows if row["facet"] == "total")
-    found: dict[str, Any] = {"counted": counted, "is_whole": counted < _MOST}
+    found: dict[str, Any] = {"counted": counted, "is_whole": counted < _MOST, **{each: [] for each in FACETS}}
     numbers = list(years)
     for each in wanted:
         of = [row for row in rows if row["facet"] == each]
