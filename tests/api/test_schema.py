@@ -49,7 +49,9 @@ def _known_ids(house: House, neighbour: House) -> list[str]:
         messages = each.http.get("/v1/search", params={"q": "has:attachment", "limit": 5}).json()["items"]
         parts = each.http.get(f"/v1/messages/{messages[0]['id']}").json()["attachments"]
         draft = each.http.post("/v1/drafts", json={"account_id": account, "subject": "x"}).json()
-        found += [account, draft["id"], messages[0]["thread_id"]]
+        search = each.http.post("/v1/searches", json={"name": "x", "query": "x"}).json()
+        hook = each.http.post("/v1/webhooks", json={"url": "https://app.example.com/"}).json()
+        found += [account, draft["id"], messages[0]["thread_id"], search["id"], hook["id"]]
         found += [item["id"] for item in (*folders[:2], *messages, *parts)]
     return found
 

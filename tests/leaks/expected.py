@@ -113,6 +113,7 @@ FUNCTIONS = {
     "email_search_condition": set(),
     "email_search_hits": set(),
     "email_search_messages": {"email_service", "email_worker", "email_readonly", "email_tenant_login"},
+    "email_search_new": {"email_worker"},
     "email_send_schedule": set(),
     "email_sends_claim": {"email_worker"},
     "email_sync_claim": {"email_worker"},

@@ -213,6 +213,14 @@ from mail where n % 3 = 0;
 insert into email_credentials (tenant_id, id, account_id, kind, key_id, wrapped_key, ciphertext, created_at, updated_at)
 select tenant_id, id, id, 'webhook', 'k', '', '', 0, 0 from email_webhooks;
 
+insert into email_standing_searches (tenant_id, id, name, query, created_at, updated_at)
+select tenant_id, pg_temp.id('search', tenant, n), 'Search', 'invoice', at, at from mail where n % 2000 = 12
+union all
+select tenant_id, gen_random_uuid(), 'Search', 'invoice', 0, 0 from email_tenants where name like 'empty%';
+
+insert into email_standing_matches (tenant_id, id, search_id, message_id, account_id, matched_at)
+select tenant_id, pg_temp.id('match', tenant, n), pg_temp.id('search', tenant, 12), id, account_id, at from mail where n % 3 = 0;
+
 set session_replication_role = origin;
 
 insert into email_moves (tenant_key, kind, begun_at)

@@ -20,9 +20,11 @@ from postroom.api import (
     messages,
     problems,
     search,
+    searches,
     sender,
     sends,
     tenants,
+    threads,
     webhooks,
 )
 from postroom.api.context import Context
@@ -34,8 +36,10 @@ _NOUNS = (
     folders,
     messages,
     message_changes,
+    threads,
     attachments,
     search,
+    searches,
     drafts,
     sends,
     changes,

@@ -18,6 +18,7 @@ from postroom.api.limits import Limits
 from postroom.api.outer import start_logging
 from postroom.api.tokens import tokens_of
 from postroom.blobs import Blobs
+from postroom.hooks.address import networks
 from postroom.settings import Settings
 from postroom.store.credentials import MasterKey
 from postroom.store.database import Database
@@ -56,6 +57,7 @@ async def serve(
     """Serve until SIGTERM or Ctrl-C. `url` is of the login email_service."""
     start_logging(settings.log_level.upper(), for_people=settings.run_mode == "development")
     tokens = tokens_of(settings)
+    networks(settings.webhook_networks)  # a mistake in it is said now, and not to who makes a webhook
     limits = Limits(
         key_rate=settings.service_rate,
         tenant_rate=settings.service_tenant_rate,

@@ -812,6 +812,34 @@ create table email_admin_keys (
   created_at    bigint not null
 );
 
+-- Standing searches: queries that every message is asked when it comes in, in the transaction that stores it. What matched is
+-- kept, once, whatever becomes of the message or of the query later. -------------------------------------------------------
+
+create table email_standing_searches (
+  tenant_id   uuid not null references email_tenants (tenant_id),
+  id          uuid not null,
+  user_id     uuid,                                                    -- asked of what this user sees; null: of everything
+  name        text not null,
+  query       text not null,
+  timezone    text not null default 'UTC',                             -- of the days in it
+  account_id  uuid,                                                    -- only what comes into this account
+  created_at  bigint not null,
+  updated_at  bigint not null,
+  primary key (tenant_id, id)
+);
+
+create table email_standing_matches (
+  tenant_id   uuid not null,
+  id          uuid not null,
+  search_id   uuid not null,
+  message_id  uuid not null,
+  account_id  uuid not null,
+  matched_at  bigint not null,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, search_id) references email_standing_searches (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, message_id) references email_messages (tenant_id, id) on delete cascade
+);
+
 -- Webhooks: addresses that are told what happens, from the change feed. A worker has a webhook as long as its lease lasts;
 -- whoever holds an older token has lost it. All times of due_at and lease_until are of this server's clock. -----------------
 
@@ -967,6 +995,12 @@ alter table email_held_messages force row level security;
 alter table email_api_keys enable row level security;
 alter table email_api_keys force row level security;
 
+alter table email_standing_searches enable row level security;
+alter table email_standing_searches force row level security;
+
+alter table email_standing_matches enable row level security;
+alter table email_standing_matches force row level security;
+
 alter table email_webhooks enable row level security;
 alter table email_webhooks force row level security;
 
@@ -1004,6 +1038,8 @@ declare
   v_written constant text := format($q$any (array(%s and s.access <> 'read'))$q$, v_shares);
   v_sends constant text := 'exists (select from public.email_sends o where o.tenant_id = %s'
     || ' and o.outbox_id = email_recipients.outbox_id and o.account_id = %s offset 0)';
+  v_standing constant text := 'exists (select from public.email_standing_searches o where o.tenant_id = %s'
+    || ' and o.id = email_standing_matches.search_id and o.user_id = %s offset 0)';
   v_hooks constant text := 'exists (select from public.email_webhooks w where w.tenant_id = %s'
     || ' and w.id = %s.webhook_id and w.user_id = %s offset 0)';
   v_folders constant text :=
@@ -1030,6 +1066,10 @@ begin
           format(v_folders, v_tenant, v_written)),
         ('email_recipients', format(v_sends, v_tenant, v_seen), format(v_sends, v_tenant, v_written),
           format(v_sends, v_tenant, v_written)),
+        -- A standing search is of one user, or of the tenant, with what it matched.
+        ('email_standing_searches', 'user_id = ' || v_user, 'user_id = ' || v_user, 'user_id = ' || v_user),
+        ('email_standing_matches', format(v_standing, v_tenant, v_user), format(v_standing, v_tenant, v_user),
+          format(v_standing, v_tenant, v_user)),
         -- A webhook is of one user, or of the tenant; the owner asks whether there is any, whoever changes mail.
         ('email_webhooks', format('(user_id = %s or current_user = ''email_owner'')', v_user), 'user_id = ' || v_user,
           'user_id = ' || v_user),
@@ -1237,7 +1277,8 @@ declare
   written text;
 begin
   foreach written in array array['email_accounts', 'email_account_shares', 'email_folders', 'email_credentials',
-      'email_messages', 'email_placements', 'email_outbox', 'email_intents', 'email_changes', 'email_webhooks'] loop
+      'email_messages', 'email_placements', 'email_outbox', 'email_intents', 'email_changes', 'email_webhooks',
+      'email_standing_searches'] loop
     execute format('create trigger %I before insert or update or delete on public.%I for each statement'
       || ' when (session_user = ''email_service'') execute function email_refuse_suspended()', written || '_suspended', written);
   end loop;
@@ -1906,6 +1947,40 @@ begin
     case when v_among::text = v_must::text then v_rest else v_condition end, p_limit);
 end $$;
 
+-- Which of these messages match which of several queries, in their order from 1: each message is looked at once, whatever
+-- the queries are. A message that is deleted matches none.
+create function email_search_new(p_tenant_id uuid, p_queries jsonb, p_message_ids uuid[])
+returns table (place integer, message_id uuid)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_tests text;
+begin
+  if p_tenant_id is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
+    raise exception 'search is for the tenant that is set' using errcode = 'insufficient_privilege';
+  end if;
+  if nullif(current_setting('app.current_user_id', true), '') is not null then
+    raise exception 'what is new is searched for the whole tenant' using errcode = 'insufficient_privilege';
+  end if;
+  select string_agg(format('case when %s then %s end', public.email_search_condition(q.query), q.place), ', ')
+    into v_tests
+    from jsonb_array_elements(p_queries) with ordinality q (query, place);
+  if v_tests is null then
+    return;
+  end if;
+  -- Both sides by their keys, and the words unpacked once for each message: to join them with none gives them as they are.
+  return query execute format(
+    'with s as materialized ('
+    || ' select e.tenant_id, e.message_id, e.account_id, e.received_at, e.size_bytes, e.words || '''' as words'
+    || '   from public.email_search_entries e where e.tenant_id = %2$L::uuid and e.message_id = any (%3$L::uuid[])'
+    || '), m as materialized ('
+    || ' select o.id, o.is_read, o.is_flagged, o.is_draft, o.is_deleted'
+    || '   from public.email_messages o where o.tenant_id = %2$L::uuid and o.id = any (%3$L::uuid[]) and not o.is_deleted)'
+    || ' select found.place, x.message_id'
+    || '   from (select s.message_id, array[%1$s] as places from s join m on m.id = s.message_id) x'
+    || '  cross join lateral unnest(x.places) found (place) where found.place is not null',
+    v_tests, p_tenant_id, p_message_ids);
+end $$;
+
 reset role;
 
 -- Grants: nothing for PUBLIC, least for each login. ---------------------------------------------------------------------
@@ -1914,6 +1989,8 @@ set role email_search;
 revoke all on function email_search_condition(jsonb, boolean), email_search_among(tsquery),
   email_search_hits(text, tsquery, text) from public;
 revoke all on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid) from public;
+revoke all on function email_search_new(uuid, jsonb, uuid[]) from public;
+grant execute on function email_search_new(uuid, jsonb, uuid[]) to email_worker;
 grant execute on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid)
   to email_service, email_worker, email_readonly, email_tenant_login;
 reset role;
@@ -2005,6 +2082,12 @@ grant select on email_schema_migrations to email_service, email_worker;
 -- Keys are made and revoked at the command line. The service asks email_api_key_of, and can list none.
 grant select, insert on email_api_keys to email_worker;
 grant update (expires_at, revoked_at, updated_at) on email_api_keys to email_worker;
+
+-- Standing searches: the application makes them and reads what they matched, which the workers write.
+grant select, insert, delete on email_standing_searches to email_service, email_worker;
+grant update (name, query, timezone, account_id, updated_at) on email_standing_searches to email_service, email_worker;
+grant select on email_standing_matches to email_service, email_worker;
+grant insert on email_standing_matches to email_worker;
 
 -- Webhooks: the application makes them and looks what came of them, the workers tell them; nobody writes a wake by hand.
 grant select, insert, delete on email_webhooks, email_webhook_cursors to email_service, email_worker;

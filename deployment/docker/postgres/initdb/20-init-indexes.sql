@@ -177,6 +177,10 @@ create index idx_email_api_keys_account on email_api_keys (tenant_id, account_id
 -- system.api_key_of: whose key it is, before the tenant is known. Two secrets are never the same, and to say so would tell
 -- who makes one that somebody else has it.
 create index idx_email_api_keys_secret on email_api_keys (secret_hash);
+-- standing.keep, standing.matches_of: a message matches a search once. The foreign key asks the same.
+create unique index idx_email_standing_matches_once on email_standing_matches (tenant_id, search_id, message_id);
+-- Foreign key: what a message matched goes with it.
+create index idx_email_standing_matches_message on email_standing_matches (tenant_id, message_id);
 -- deliveries.due, deliveries.list_of: what a webhook is to be told, in its order, and what could not be told.
 create index idx_email_webhook_deliveries_position on email_webhook_deliveries (tenant_id, webhook_id, state, position);
 -- Unique: the name of a tenant. Only operators may make one, so the clash tells no tenant anything.
