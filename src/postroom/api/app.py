@@ -16,6 +16,7 @@ from postroom.api import (
     events,
     folders,
     health,
+    me,
     message_changes,
     messages,
     problems,
@@ -42,6 +43,7 @@ _NOUNS = (
     events,
     webhooks,
     audit,
+    me,
     tenants,
     health,
 )

@@ -13,6 +13,7 @@ from postroom.client.values import (
     Account,
     Alive,
     AttachmentOfMessage,
+    AttachmentText,
     Cancelled,
     Changed,
     ChangedMany,
@@ -28,6 +29,7 @@ from postroom.client.values import (
     ListedSend,
     ListedTenant,
     MadeWebhook,
+    Me,
     Message,
     NewFile,
     NewSecret,
@@ -443,6 +445,14 @@ class Operations:
             query=asked({"inline": inline}),
         )
 
+    @operation
+    @staticmethod
+    def attachment_text(attachment_id: Id) -> Call[AttachmentText]:
+        """What it says, where it is text, HTML or a message. 409 where there is no text to be read, as in a picture."""
+        return Call(
+            "GET", path("/v1/attachments/{attachment_id}/text", attachment_id=attachment_id), AttachmentText
+        )
+
     @paged(Found)
     @staticmethod
     def search_messages(
@@ -854,6 +864,12 @@ class Operations:
                 {"object_type": object_type, "object_id": object_id, "limit": limit, "cursor": cursor}
             ),
         )
+
+    @operation
+    @staticmethod
+    def who_am_i() -> Call[Me]:
+        """Whose the key or token is, and what it may do. Any scope, or none, will do."""
+        return Call("GET", "/v1/me", Me)
 
     @operation
     @staticmethod
