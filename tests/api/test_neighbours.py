@@ -18,6 +18,7 @@ def _ids(house: House) -> dict[str, str]:
     message = house.http.get("/v1/search", params={"q": "has:attachment"}).json()["items"][0]
     attachment = house.http.get(f"/v1/messages/{message['id']}").json()["attachments"][0]["id"]
     draft = house.http.post("/v1/drafts", json={"account_id": account, "subject": "zebra"}).json()["id"]
+    webhook = house.http.post("/v1/webhooks", json={"url": "https://example.com/hook"}).json()["id"]
     key = house.http.get("/v1/audit", params={"limit": 1}).json()["items"][0]["api_key_id"]
     return {
         "account_id": account,
@@ -27,6 +28,8 @@ def _ids(house: House) -> dict[str, str]:
         "attachment_id": attachment,
         "draft_id": draft,
         "send_id": str(uuid4()),
+        "webhook_id": webhook,
+        "search_id": str(uuid4()),
         "object_id": account,
         "tenant_id": str(uuid4()) if key is None else key,
     }
@@ -49,6 +52,13 @@ def _bodies(ids: dict[str, str], own_account: str) -> dict[str, list[dict[str, A
         ],
         "/v1/drafts/{draft_id}": [{"subject": "taken over"}],
         "/v1/accounts/{account_id}": [{"account_name": "taken over"}],
+        "/v1/accounts/{account_id}/sender": [{"hostname": "smtp.example.com", "sign_in": "none"}],
+        "/v1/webhooks": [
+            {"url": "https://example.com/hook", "account_id": ids["account_id"]},
+            {"url": "https://example.com/hook", "folder_id": ids["folder_id"]},
+        ],
+        "/v1/webhooks/{webhook_id}": [{"description": "taken over"}],
+        "/v1/webhooks/{webhook_id}/replay": [{"what": "dead"}],
     }
 
 
@@ -80,7 +90,7 @@ def test_an_id_of_another_tenant_is_answered_like_one_of_nobody(
                 answers = []
                 for ids in (theirs, nobody):
                     body = _bodies(ids, own).get(path, [None])[count] if method != "get" else None
-                    if body is None and method in ("post", "patch") and "requestBody" in operation:
+                    if body is None and method in ("post", "put", "patch") and "requestBody" in operation:
                         body = {}
                     if not named and body is None:
                         continue
