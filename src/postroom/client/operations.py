@@ -124,6 +124,17 @@ class Operations:
 
     @operation
     @staticmethod
+    def remove_account(account_id: Id, *, if_match: str | None = None) -> Call[None]:
+        """With its passwords. What came from it stays to be read; on its server nothing is done."""
+        return Call(
+            "DELETE",
+            path("/v1/accounts/{account_id}", account_id=account_id),
+            None,
+            headers={"If-Match": if_match},
+        )
+
+    @operation
+    @staticmethod
     def pause_account(account_id: Id, *, if_match: str | None = None) -> Call[Account]:
         """No sync begins any more. One that is at work goes on to its end."""
         return Call(
