@@ -19,6 +19,7 @@ import pytest
 from postroom.client import (
     AsyncClient,
     Client,
+    ClientError,
     CursorGone,
     Event,
     Forbidden,
@@ -161,6 +162,12 @@ def test_refusals_are_exceptions_with_code_and_field(
             client.list_accounts()
         with pytest.raises(Unreachable):
             next(client.events(since="x", give_up_after=1))
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8420", "ftp://example.com", "http://", "http://[::1", "/v1"])
+def test_what_is_no_address_is_said_at_once(url: str) -> None:
+    with pytest.raises(ClientError, match="is no address"):
+        Client(url)
 
 
 def test_what_was_changed_meanwhile_is_not_overwritten(mail: Client) -> None:

@@ -57,8 +57,13 @@ def _serve(settings: Settings, url: str | None, where: tuple[str, int] | None) -
 
 
 async def _of_service(settings: Settings, url: str, where: tuple[str, int] | None) -> None:
+    from postroom.client import Client, ClientError
     from postroom.mcp.transports import Mail
 
+    try:
+        Client(url).close()
+    except ClientError as error:
+        raise UsageError(reason=str(error)) from error
     await _run(Mail(url=url), settings, where)
 
 
