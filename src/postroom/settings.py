@@ -102,6 +102,8 @@ class Settings:
     """The claim with the user's id, a UUID; `none`: a token opens the whole tenant."""
     jwt_scope_claim: str = "scope"
     jwt_scope_prefix: str = ""
+    api_key: str | None = field(default=None, repr=False)
+    """The key by which `postroom mcp` works."""
     redis_url: str | None = field(default=None, repr=False)
     """Where several processes of the service count their requests together. Also read from `REDIS_URL`."""
     run_mode: str = "production"

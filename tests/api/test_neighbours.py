@@ -56,6 +56,7 @@ def _bodies(ids: dict[str, str], own_account: str) -> dict[str, list[dict[str, A
         "/v1/accounts/{account_id}": [{"account_name": "taken over"}],
         "/v1/searches": [{"name": "x", "query": "x", "account_id": ids["account_id"]}],
         "/v1/searches/{search_id}": [{"name": "taken over"}],
+        "/v1/accounts/{account_id}/sender": [{"hostname": "smtp.example.com", "sign_in": "none"}],
         "/v1/webhooks": [hook | {name: ids[name]} for name in ("account_id", "folder_id", "search_id")],
         "/v1/webhooks/{webhook_id}": [{"url": "https://evil.example/"}],
         "/v1/webhooks/{webhook_id}/replay": [{"what": "feed"}],
@@ -90,7 +91,7 @@ def test_an_id_of_another_tenant_is_answered_like_one_of_nobody(
                 answers = []
                 for ids in (theirs, nobody):
                     body = _bodies(ids, own).get(path, [None])[count] if method != "get" else None
-                    if body is None and method in ("post", "patch") and "requestBody" in operation:
+                    if body is None and method in ("post", "put", "patch") and "requestBody" in operation:
                         body = {}
                     if not named and body is None:
                         continue

@@ -38,6 +38,8 @@ _CHECKS = [
 ]
 _ENDLESS = {"GET /v1/events"}
 """Tried in test_events.py: a stream has no end to wait for."""
+_FATAL = {"DELETE /v1/accounts/{account_id}"}
+"""Not with an id that is there: it is everybody's. Tried in test_client.py."""
 
 
 def _known_ids(house: House, neighbour: House) -> list[str]:
@@ -106,7 +108,7 @@ def _tried(
     @hypothesis.given(st.data())
     def once(data: st.DataObject) -> None:
         case = data.draw(operation.as_strategy(generation_mode=mode))
-        if data.draw(st.booleans()):
+        if operation.label not in _FATAL and data.draw(st.booleans()):
             _with_known_ids(case, ids, data.draw(st.integers(0, 1000)))
         response = case.call(base_url=str(client.base_url), session=session, headers=headers, timeout=30)
         if response.content == b"Invalid HTTP request received.":

@@ -105,6 +105,7 @@ FUNCTIONS = {
     "email_count_placed": set(),
     "email_count_removed": set(),
     "email_lay_policies": set(),
+    "email_forget_secrets": {"email_service", "email_worker"},
     "email_recount_folders": {"email_worker"},
     "email_refresh_statistics": {"email_worker"},
     "email_search_among": set(),

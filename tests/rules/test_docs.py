@@ -33,6 +33,7 @@ COMMANDS = [
         "tune",
         "verify",
         "serve",
+        "mcp",
         "key create",
     ),
     *("mark", "move", "copy", "folder create", "pending", "account record", "webhook add", "webhook replay"),

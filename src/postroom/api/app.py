@@ -16,6 +16,7 @@ from postroom.api import (
     events,
     folders,
     health,
+    me,
     message_changes,
     messages,
     problems,
@@ -46,6 +47,7 @@ _NOUNS = (
     events,
     webhooks,
     audit,
+    me,
     tenants,
     health,
 )

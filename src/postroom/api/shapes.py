@@ -217,6 +217,23 @@ class AttachmentOfMessage(Attachment):
     created_at: Time
 
 
+class AttachmentText(BaseModel):
+    """`is_whole`: there is no more of it."""
+
+    id: UUID
+    text: str
+    is_whole: bool
+
+
+class Me(BaseModel):
+    """Who shows the key or token: of a user only what that user may see."""
+
+    tenant_id: UUID
+    user_id: UUID | None
+    scopes: list[Literal["read", "write", "send", "admin"]]
+    expires_at: MaybeTime
+
+
 class Place(BaseModel):
     id: UUID
     name: str

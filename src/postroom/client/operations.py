@@ -13,6 +13,7 @@ from postroom.client.values import (
     Account,
     Alive,
     AttachmentOfMessage,
+    AttachmentText,
     Cancelled,
     Changed,
     ChangedMany,
@@ -31,6 +32,7 @@ from postroom.client.values import (
     ListedThread,
     MadeWebhook,
     MatchOfSearch,
+    Me,
     Message,
     NewFile,
     NewSecret,
@@ -121,6 +123,17 @@ class Operations:
                     "sync_interval_seconds": sync_interval_seconds,
                 }
             ),
+            headers={"If-Match": if_match},
+        )
+
+    @operation
+    @staticmethod
+    def remove_account(account_id: Id, *, if_match: str | None = None) -> Call[None]:
+        """With its passwords. What came from it stays to be read; on its server nothing is done."""
+        return Call(
+            "DELETE",
+            path("/v1/accounts/{account_id}", account_id=account_id),
+            None,
             headers={"If-Match": if_match},
         )
 
@@ -459,6 +472,14 @@ class Operations:
             path("/v1/attachments/{attachment_id}/content", attachment_id=attachment_id),
             bytes,
             query=asked({"inline": inline}),
+        )
+
+    @operation
+    @staticmethod
+    def attachment_text(attachment_id: Id) -> Call[AttachmentText]:
+        """What it says, where it is text, HTML or a message. 409 where there is no text to be read, as in a picture."""
+        return Call(
+            "GET", path("/v1/attachments/{attachment_id}/text", attachment_id=attachment_id), AttachmentText
         )
 
     @paged(Found)
@@ -937,6 +958,12 @@ class Operations:
                 {"object_type": object_type, "object_id": object_id, "limit": limit, "cursor": cursor}
             ),
         )
+
+    @operation
+    @staticmethod
+    def who_am_i() -> Call[Me]:
+        """Whose the key or token is, and what it may do. Any scope, or none, will do."""
+        return Call("GET", "/v1/me", Me)
 
     @operation
     @staticmethod

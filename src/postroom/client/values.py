@@ -35,6 +35,15 @@ class Alive(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class AttachmentText(Value):
+    """`is_whole`: there is no more of it."""
+
+    id: UUID
+    text: str
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Blocked(Value):
     kind: Literal["image", "style"]
     url: str
@@ -266,6 +275,16 @@ class MatchOfSearch(Value):
     message_id: UUID
     account_id: UUID
     matched_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Me(Value):
+    """Who shows the key or token: of a user only what that user may see."""
+
+    tenant_id: UUID
+    user_id: UUID | None
+    scopes: tuple[Literal["read", "write", "send", "admin"], ...]
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

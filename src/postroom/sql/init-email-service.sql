@@ -1463,6 +1463,23 @@ end $$;
 create trigger email_webhooks_gone after delete on email_webhooks
   for each row when (current_user <> 'email_owner') execute function email_webhook_gone();
 
+-- Passwords that nobody signs in with any more: the application may not read which they are. Those that the account or
+-- its sender has now stay, so that whoever calls it can do no harm.
+
+create function email_forget_secrets(p_tenant_id uuid, p_account_id uuid) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if p_tenant_id is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
+    raise exception 'secrets are forgotten for the tenant that is set' using errcode = 'insufficient_privilege';
+  end if;
+  delete from public.email_credentials c
+   where c.tenant_id = p_tenant_id and c.account_id = p_account_id and c.kind <> 'webhook'
+     and not exists (select from public.email_accounts a
+                      where a.tenant_id = p_tenant_id and a.credential_id = c.id)
+     and not exists (select from public.email_senders s
+                      where s.tenant_id = p_tenant_id and c.id in (s.credential_id, s.dkim_key_id));
+end $$;
+
 -- Statements that cross tenants: narrow functions for operators and workers, never for the application. ------------------
 
 create function email_tenant_create(p_tenant_id uuid, p_name text, p_default_user_id uuid, p_at bigint)
@@ -2011,7 +2028,8 @@ revoke all on function email_refuse_held(), email_refuse_suspended() from public
 revoke all on function email_audit_month(date), email_audit_append(uuid, uuid, text, jsonb), email_audit_drop(date)
   from public;
 grant execute on function email_audit_append(uuid, uuid, text, jsonb) to email_service, email_worker;
-revoke all on function email_recount_folders(uuid, uuid) from public;
+revoke all on function email_recount_folders(uuid, uuid), email_forget_secrets(uuid, uuid) from public;
+grant execute on function email_forget_secrets(uuid, uuid) to email_service, email_worker;
 grant execute on function email_recount_folders(uuid, uuid) to email_worker;
 grant execute on function email_tenant_named(text), email_tenant_list(), email_refresh_statistics() to email_worker;
 
