@@ -145,7 +145,9 @@ class People:
     async def change(self) -> None:
         """One letter that is here already, if it was not deleted."""
         living = [
-            subject for subject, ways in self.letters.items() if not any(each.is_deleted for each in ways)
+            subject
+            for subject, ways in list(self.letters.items())
+            if not any(each.is_deleted for each in ways)
         ]
         subject = self.chance.choice(living)
         if subject not in self._ids:

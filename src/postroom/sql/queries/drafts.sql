@@ -143,7 +143,8 @@ where d.tenant_id = %(tenant_id)s
       and p.folder_id = d.copy_folder_id
       and p.uidvalidity = d.copy_uidvalidity
       and p.uid = d.copy_uid
-      and p.vanished_at is null)
+      and p.vanished_at is null
+    offset 0)
   and not exists (
     select
     from email_quarantine q
@@ -152,12 +153,14 @@ where d.tenant_id = %(tenant_id)s
       and q.folder_name = f.name
       and q.uid = d.copy_uid
       and q.resolved_at is null
-      and q.vanished_at is null)
+      and q.vanished_at is null
+    offset 0)
   and not exists (
     select
     from email_intents i
     where i.tenant_id = d.tenant_id
-      and i.draft_id = d.id)
+      and i.draft_id = d.id
+    offset 0)
 
 -- name: moved
 -- The folder was renumbered: the copy has another number.
