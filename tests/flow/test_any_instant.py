@@ -181,10 +181,10 @@ class Life:
             with suppress(StoreError):
                 await self.people.send(anew=False)
         worker = self._worker()
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 120
         while not await asyncio.to_thread(self._is_quiet):
             assert worker.process.poll() is None, worker.said()
-            assert time.monotonic() < deadline, f"{self._states()} {worker.said()[-3000:]}"
+            assert time.monotonic() < deadline, f"{self._states()} {self._unequal()} {worker.said()[-1000:]}"
             await asyncio.sleep(0.2)
         assert await asyncio.to_thread(worker.stop) == 0
 
@@ -196,6 +196,14 @@ class Life:
 
     def _is_equal(self) -> bool:
         return self.mirror.here() == self.mirror.there()
+
+    def _unequal(self) -> dict[str, list[object]]:
+        """What is only here, and what is only there."""
+        here, there = (
+            {(name, uid, *each) for name, folder in side.items() for uid, each in folder.items()}
+            for side in (self.mirror.here(), self.mirror.there())
+        )
+        return {"here": sorted(here - there, key=str), "there": sorted(there - here, key=str)}
 
     def clear_up(self) -> None:
         for each in self.workers:

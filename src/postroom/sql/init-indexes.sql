@@ -131,7 +131,7 @@ create index idx_email_outbox_due on email_outbox (tenant_id, account_id, not_be
 -- outbox.enqueue: the same request twice is done once.
 create unique index idx_email_outbox_idempotency on email_outbox (tenant_id, account_id, idempotency_key)
   where idempotency_key is not null;
--- intents.next, intents.of_account: what an account's server is to be told, in its order.
+-- intents.next, intents.last, intents.of_account: what an account's server is to be told, in its order.
 create unique index idx_email_intents_sequence on email_intents (tenant_id, account_id, sequence);
 -- intents.of_messages: what is pending of a message. The foreign key asks the same.
 create index idx_email_intents_message on email_intents (tenant_id, message_id) where message_id is not null;

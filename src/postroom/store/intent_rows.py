@@ -109,6 +109,12 @@ async def next_of(tx: TenantTx, account_id: AccountId, *, limit: int) -> list[In
     return _intents(await tx.rows(QUERIES.next, account_id=account_id, limit=limit))
 
 
+async def last_of(tx: TenantTx, account_id: AccountId) -> int:
+    """The place of what was wanted last."""
+    rows = await tx.rows(QUERIES.last, account_id=account_id)
+    return rows[0]["sequence"] if rows else 0
+
+
 async def of_account(tx: TenantTx, account_id: AccountId) -> list[tuple[Intent, dict[str, Any]]]:
     """All that is open, refused ones among it, each with subject, folder and to_folder for people."""
     rows = await tx.rows(QUERIES.of_account, account_id=account_id)

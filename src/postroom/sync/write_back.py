@@ -59,7 +59,8 @@ async def write_back(
     *,
     is_last: bool = False,
 ) -> Pushed:
-    """Tell the server all that it was not told yet. Raises SourceError where it cannot be gone on with.
+    """Tell the server all that it was not told yet; what is wanted meanwhile is for the next time, or whoever goes on
+    changing would keep the folders from being read. Raises SourceError where it cannot be gone on with.
 
     What lies in a folder that the server renumbered, or does not have under its name any more, holds up all behind it
     until the folders have been read; `is_last`: they have been.
@@ -87,12 +88,14 @@ class _WriteBack:
         self._writer: MailboxWriter | None = None
         self._heads: Counter[IntentId] = Counter()
         self._pushed = Pushed()
+        self._last = 0
 
     async def run(self) -> Pushed:
         try:
-            if self._is_last:
-                async with self._db.tenant(self._tenant_id) as tx:
+            async with self._db.tenant(self._tenant_id) as tx:
+                if self._is_last:
                     await intent_outcomes.followed(tx, self._account.id)
+                self._last = await intent_rows.last_of(tx, self._account.id)
             while batch := await self._next():
                 await self._tell(batch)
         except HeldUp:
@@ -101,7 +104,8 @@ class _WriteBack:
 
     async def _next(self) -> list[Intent]:
         async with self._db.tenant(self._tenant_id) as tx:
-            waiting = await intent_rows.next_of(tx, self._account.id, limit=MOST_TOGETHER)
+            several = await intent_rows.next_of(tx, self._account.id, limit=MOST_TOGETHER)
+        waiting = [each for each in several if each.sequence <= self._last]
         if not waiting:
             return []
         self._heads[waiting[0].id] += 1

@@ -68,6 +68,15 @@ where tenant_id = %(tenant_id)s
 order by sequence
 limit %(limit)s
 
+-- name: last
+-- Behind which nothing is wanted yet.
+select sequence
+from email_intents
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+order by sequence desc
+limit 1
+
 -- name: of_account
 -- All that is open in an account, with what it is about, for people.
 select i.*, coalesce(m.subject, d.subject) as subject, f.name as folder, t.name as to_folder
