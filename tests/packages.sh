@@ -7,6 +7,23 @@ if [ "$(id -u)" = 0 ] && [ ! -x "$sink/usr/sbin/smtp-sink" ] && command -v apt-g
   mkdir -p "$sink" && (cd "$sink" && { apt-get download -qq postfix || { apt-get update -qq; apt-get download -qq postfix; }; } \
     && dpkg -x postfix_*.deb . && rm -f postfix_*.deb) >/dev/null 2>&1
 fi
+# Containers: podman and what builds for it, and stand-ins for the images that only a registry has.
+containers() {
+  local missing="" pair
+  for pair in podman:podman buildah:buildah runc:runc mmdebstrap:mmdebstrap /usr/lib/podman/netavark:netavark \
+    /usr/lib/podman/aardvark-dns:aardvark-dns; do
+    command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
+  done
+  if [ -n "$missing" ]; then
+    echo "Installing for the tests of the containers:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing >/dev/null || return
+  fi
+  bash "$(dirname "$0")/containers/bases.sh"
+}
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || ! command -v npm >/dev/null || ! containers; then
+  echo "Containers cannot be built and run here (that takes root, Debian's podman, and npm): tests/containers is skipped."
+fi
 missing=""
 for pair in /usr/sbin/dovecot:dovecot-imapd /usr/lib/dovecot/pop3:dovecot-pop3d /usr/sbin/pgbouncer:pgbouncer; do
   [ -x "${pair%%:*}" ] || missing="$missing ${pair##*:}"

@@ -51,6 +51,8 @@ class Settings:
     """Folder with a file for each login whose password is given: `email_service`, `email_worker`, …"""
     service_password: str | None = field(default=None, repr=False)
     """Password of the login `email_service`; also read from `POSTGRES_PASSWORD`."""
+    worker_password: str | None = field(default=None, repr=False)
+    """Password of the login `email_worker`."""
     ca_file: Path | None = None
     """Certificates to trust besides the system's, for mail servers with their own authority."""
     oauth_google_client_id: str | None = None
@@ -89,6 +91,17 @@ class Settings:
     """Requests that all keys of a tenant may make together."""
     service_origins: str = ""
     """Origins whose pages may call the service (CORS), separated by commas."""
+    jwt_jwks: str | None = None
+    """Address or file with the public keys of the application's identity provider; without it no JWT is good."""
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    jwt_algorithms: str = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519"
+    jwt_tenant_claim: str = "tenant"
+    """The claim with the tenant's id."""
+    jwt_user_claim: str = "sub"
+    """The claim with the user's id, a UUID; `none`: a token opens the whole tenant."""
+    jwt_scope_claim: str = "scope"
+    jwt_scope_prefix: str = ""
     redis_url: str | None = field(default=None, repr=False)
     """Where several processes of the service count their requests together. Also read from `REDIS_URL`."""
     run_mode: str = "production"
@@ -110,6 +123,10 @@ class Settings:
     """How long after the last sign of life of a worker its accounts are taken over."""
     slice_seconds: int = 120
     """How long a sync works while others wait, before it makes room for them."""
+    webhook_networks: str = ""
+    """Networks that webhooks may call although they are not public, separated by commas; these also without TLS."""
+    webhook_timeout_seconds: int = 15
+    """How long a call may take, whatever the receiver does."""
     log_level: str = "WARNING"
     """Also read from `LOG_LEVEL`."""
 

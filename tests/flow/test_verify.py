@@ -225,7 +225,8 @@ def row(store: Store, tenant: str) -> dict[str, Any]:
 
 
 def verified(store: Store, tenant: str, *more: str) -> dict[str, Any]:
-    done = store.cli("verify", "-t", tenant, "-a", EMAIL, "--json", *more, check=False)
+    arguments = ("verify", "-t", tenant, "-a", EMAIL, "--json", *more)
+    done = store.cli(*arguments, check=False, POSTROOM_IMAP_TIMEOUT_SECONDS="5")
     assert done.returncode in (0, 15), done.stderr
     return json.loads(done.stdout)
 

@@ -222,7 +222,8 @@ class Mirror:
     async def agree(self) -> None:
         """Nothing waits, both sides are the same, and the counters and the ledger are true."""
         assert await self.waiting() == []
-        assert self.here() == self.there()
+        here, there = self.here(), self.there()
+        assert here == there, f"here: {here}\nthere: {there}"
         assert self.rows(
             "select count(*) from email_placements where tenant_id = %s and uid < 0 and vanished_at is null"
         ) == [(0,)]

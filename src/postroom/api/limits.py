@@ -1,9 +1,13 @@
-"""Limits: how many requests a key, and all keys of a tenant, may make. In memory, or in Redis for several processes."""
+"""Limits: how many requests a key, and all keys of a tenant, may make. In Redis for several processes together.
+
+Without Redis, and while it is away or silent, each process counts its own: requests are served all the same.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from limits import RateLimitItem, parse
@@ -12,6 +16,11 @@ from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError
 
 from postroom.errors import SettingError, UsageError
+
+_ANSWER_SECONDS = 0.5
+"""How long Redis may take; a request waits no longer for a number."""
+_LEFT_ALONE_SECONDS = 5.0
+"""How long it is not asked again when it did not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,32 +47,42 @@ class Limits:
     def __init__(self, *, key_rate: str, tenant_rate: str, redis_url: str | None) -> None:
         self._of_key = _rate("POSTROOM_SERVICE_RATE", key_rate)
         self._of_tenant = _rate("POSTROOM_SERVICE_TENANT_RATE", tenant_rate)
-        self._counter = FixedWindowRateLimiter(_storage(redis_url))
+        self._alone = FixedWindowRateLimiter(MemoryStorage())
+        self._together = FixedWindowRateLimiter(_redis(redis_url)) if redis_url else None
+        self._asked_again_at = 0.0
 
     async def count(self, key_id: UUID, tenant_id: UUID) -> Standing | None:
-        """One request more. None where there is no limit, or nobody to ask: then it is let through."""
-        try:
-            standing = await self._hit(self._of_key, "key", key_id)
-            if standing is not None and not standing.allowed:
-                return standing
-            whole = await self._hit(self._of_tenant, "tenant", tenant_id)
-        except StorageError:
-            return None
+        """One request more. None where there is no limit."""
+        if self._together and time.monotonic() >= self._asked_again_at:
+            try:
+                return await self._count(self._together, key_id, tenant_id)
+            except StorageError:
+                self._asked_again_at = time.monotonic() + _LEFT_ALONE_SECONDS
+        return await self._count(self._alone, key_id, tenant_id)
+
+    async def _count(self, counter: FixedWindowRateLimiter, key_id: UUID, tenant_id: UUID) -> Standing | None:
+        standing = await _hit(counter, self._of_key, "key", key_id)
+        if standing is not None and not standing.allowed:
+            return standing
+        whole = await _hit(counter, self._of_tenant, "tenant", tenant_id)
         return whole if whole is not None and not whole.allowed else standing
 
-    async def _hit(self, rate: RateLimitItem | None, kind: str, whose: UUID) -> Standing | None:
-        if rate is None:
-            return None
-        name = (kind, whose.hex)
-        allowed = await self._counter.hit(rate, *name)
-        window = await self._counter.get_window_stats(rate, *name)
-        return Standing(
-            allowed=allowed,
-            limit=rate.amount,
-            window_seconds=rate.get_expiry(),
-            remaining=max(0, window.remaining),
-            reset_seconds=max(1, round(window.reset_time - time.time())),
-        )
+
+async def _hit(
+    counter: FixedWindowRateLimiter, rate: RateLimitItem | None, kind: str, whose: UUID
+) -> Standing | None:
+    if rate is None:
+        return None
+    name = (kind, whose.hex)
+    allowed = await counter.hit(rate, *name)
+    window = await counter.get_window_stats(rate, *name)
+    return Standing(
+        allowed=allowed,
+        limit=rate.amount,
+        window_seconds=rate.get_expiry(),
+        remaining=max(0, window.remaining),
+        reset_seconds=max(1, round(window.reset_time - time.time())),
+    )
 
 
 def _rate(name: str, text: str) -> RateLimitItem | None:
@@ -75,13 +94,18 @@ def _rate(name: str, text: str) -> RateLimitItem | None:
         raise SettingError(name=name, value=text, expected="a rate such as 600/minute, or 0") from error
 
 
-def _storage(redis_url: str | None) -> Storage:
-    if redis_url is None:
-        return MemoryStorage()
+def _redis(url: str) -> Storage:
     try:
         from limits.aio.storage import RedisStorage
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
 
-        return RedisStorage(f"async+{redis_url}", wrap_exceptions=True, implementation="redispy")
+        options: dict[str, Any] = {
+            "socket_connect_timeout": _ANSWER_SECONDS,
+            "socket_timeout": _ANSWER_SECONDS,
+            "retry": Retry(NoBackoff(), 0),
+        }
+        return RedisStorage(f"async+{url}", wrap_exceptions=True, implementation="redispy", **options)
     except Exception as error:
         raise UsageError(
             reason=f"POSTROOM_REDIS_URL is set and cannot be used ({error}). Install the extra: pip install 'postroom[redis]'."
