@@ -1,13 +1,14 @@
 -- Intents: what was changed here and a server is yet to be told.
 
 -- name: hold
--- Nobody else changes these accounts until the transaction ends; which of them may be written.
+-- Nobody else changes these accounts until the transaction ends; which of them may be written. What only refers to an
+-- account, such as mail that is posted, does not wait: it may hold what is locked here next.
 select id
 from email_accounts
 where tenant_id = %(tenant_id)s
   and id = any (%(account_ids)s::uuid[])
 order by id
-for update
+for no key update
 
 -- name: places
 -- Where messages lie, as people see it. `is_mirrored`: a server has it there too, or will have. So it does where the
