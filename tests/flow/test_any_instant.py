@@ -181,6 +181,7 @@ class Life:
             with suppress(StoreError):
                 await self.people.send(anew=False)
         worker = self._worker()
+        await asyncio.to_thread(self._is_at_work, worker)
         deadline = time.monotonic() + 120
         while not await asyncio.to_thread(self._is_quiet):
             assert worker.process.poll() is None, worker.said()
