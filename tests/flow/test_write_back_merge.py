@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import shutil
 from collections import Counter
@@ -296,3 +297,26 @@ async def test_what_landed_in_a_folder_that_was_never_read_is_changed_on_the_ser
     await mirror.agree()
     there = mirror.there()
     assert [words for name in ("New", "Archive") for _, words in there[name].values()] == [{FLAGGED}] * 2
+
+
+async def test_a_sync_ends_while_somebody_goes_on_changing(
+    store: Store, db: Database, dovecot: Dovecot
+) -> None:
+    mirror = await _mirror(store, db, dovecot)
+    inbox = await mirror.messages()
+
+    async def change_on() -> None:
+        for number in itertools.count():
+            async with mirror.tx() as tx:
+                word = {"remove" if number // len(inbox) % 2 else "add": [FLAGGED]}
+                await intents.mark(tx, [inbox[number % len(inbox)]], **word)
+
+    changing = asyncio.create_task(change_on())
+    try:
+        async with asyncio.timeout(60):
+            while not (await mirror.sync()).pushed:
+                pass
+    finally:
+        changing.cancel()
+    await mirror.sync()
+    await mirror.agree()

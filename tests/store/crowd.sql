@@ -180,9 +180,12 @@ insert into email_recipients (tenant_id, outbox_id, position, address, state)
 select tenant_id, outbox_id, position, 'p' || position || '@example.com', case state when 'done' then 'accepted' else 'waiting' end
 from sent, generate_series(1, 3) position;
 
-insert into email_drafts (tenant_id, id, account_id, subject, raw_blob, size_bytes, outbox_id, created_at, updated_at)
+insert into email_drafts (tenant_id, id, account_id, subject, raw_blob, size_bytes, outbox_id, created_at, updated_at,
+  copy_version, copy_message_id, copy_folder_id, copy_uidvalidity, copy_uid)
 select tenant_id, pg_temp.id('draft', tenant, n), account_id, 'Draft ' || n, pg_temp.hash('raw', tenant, n), 4000,
-  case when n % 28 = 0 then outbox_id end, at, at
+  case when n % 28 = 0 then outbox_id end, at, at, case when n % 28 <> 0 then 1 end,
+  case when n % 28 <> 0 then n || '@example.com' end, case when n % 28 <> 0 then folder_id end,
+  case when n % 28 <> 0 then 1 end, case when n % 28 <> 0 then n end
 from sent;
 
 insert into email_quarantine (tenant_id, id, account_id, folder_name, origin, reason, raw_blob, created_at, updated_at,

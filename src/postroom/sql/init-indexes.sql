@@ -131,10 +131,12 @@ create index idx_email_outbox_due on email_outbox (tenant_id, account_id, not_be
 -- outbox.enqueue: the same request twice is done once.
 create unique index idx_email_outbox_idempotency on email_outbox (tenant_id, account_id, idempotency_key)
   where idempotency_key is not null;
--- intents.next, intents.of_account: what an account's server is to be told, in its order.
+-- intents.next, intents.last, intents.of_account: what an account's server is to be told, in its order.
 create unique index idx_email_intents_sequence on email_intents (tenant_id, account_id, sequence);
 -- intents.of_messages: what is pending of a message. The foreign key asks the same.
 create index idx_email_intents_message on email_intents (tenant_id, message_id) where message_id is not null;
+-- intents.of_draft: what is pending of a draft. The foreign key asks the same.
+create unique index idx_email_intents_draft on email_intents (tenant_id, draft_id) where draft_id is not null;
 -- Foreign key: the folder that it is about. Also read by intents.of_folders.
 create index idx_email_intents_folder on email_intents (tenant_id, folder_id);
 -- Foreign key: the folder where it leads.
@@ -158,6 +160,8 @@ create index idx_email_drafts_account on email_drafts (tenant_id, account_id, up
   where not is_deleted and outbox_id is null;
 -- drafts.take_back: the draft that a cancelled message was.
 create index idx_email_drafts_outbox on email_drafts (tenant_id, outbox_id) where outbox_id is not null;
+-- Foreign key: the folder where its server has a draft.
+create index idx_email_drafts_copy_folder on email_drafts (tenant_id, copy_folder_id) where copy_folder_id is not null;
 -- blobs.orphans: does a draft need this blob? The foreign key asks the same.
 create index idx_email_drafts_blob on email_drafts (tenant_id, raw_blob);
 -- quarantine.report: the same trouble is one row.

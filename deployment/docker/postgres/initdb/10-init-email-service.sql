@@ -554,6 +554,39 @@ create table email_outbox (
   foreign key (tenant_id, account_id) references email_accounts (tenant_id, id)
 );
 
+-- Drafts: messages that are still being written, as bytes, with Bcc. ------------------------------------------------------
+
+create table email_drafts (
+  tenant_id         uuid not null,
+  id                uuid not null,
+  account_id        uuid not null,
+  subject           text not null default '',
+  recipients        jsonb not null default '[]',                       -- the addresses, for lists
+  raw_blob          bytea not null,
+  size_bytes        bigint not null,
+  version           integer not null default 1,
+  outbox_id         uuid,                                              -- set when it was given to the outbox
+  is_deleted        boolean not null default false,
+  deleted_at        bigint,
+  created_at        bigint not null,
+  updated_at        bigint not null,
+  copy_version      integer,                                           -- that the account's server has; null: none
+  copy_message_id   text collate "C",
+  copy_folder_id    uuid,                                              -- where
+  copy_uidvalidity  bigint,
+  copy_uid          bigint,
+  stale_uids        bigint[] not null default '{}',                    -- earlier ones there, still to be taken out
+  put_version       integer,                                           -- that it is just being given
+  put_message_id    text collate "C",
+  primary key (tenant_id, id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
+  foreign key (tenant_id, copy_folder_id) references email_folders (tenant_id, id),
+  foreign key (tenant_id, outbox_id) references email_outbox (tenant_id, id),
+  foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256),
+  check (num_nulls(copy_version, copy_message_id, copy_folder_id, copy_uidvalidity, copy_uid) in (0, 5)),
+  check (num_nulls(put_version, put_message_id) in (0, 2))
+);
+
 -- Intents: what was changed here and its server is yet to be told, in the order of each account. One is written in the
 -- transaction of the change and goes when the server has done it; what the server refused stays, with the reason. ----------
 
@@ -563,8 +596,9 @@ create table email_intents (
   account_id        uuid not null,
   sequence          bigint not null,                                   -- in which they are done
   kind              text collate "C" not null check (kind in ('move', 'copy', 'expunge', 'mark', 'create_folder',
-                    'rename_folder', 'delete_folder')),
-  message_id        uuid,                                              -- null: it is about a folder
+                    'rename_folder', 'delete_folder', 'draft')),
+  message_id        uuid,                                              -- null: it is about a folder or a draft
+  draft_id          uuid,                                              -- of which the server is to have what it says now
   folder_id         uuid not null,                                     -- where the message lies, or what folder it is about
   uidvalidity       bigint,
   uid               bigint,                                            -- of the placement; below 0: as in to_uid
@@ -585,10 +619,12 @@ create table email_intents (
   primary key (tenant_id, id),
   foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
   foreign key (tenant_id, message_id) references email_messages (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, draft_id) references email_drafts (tenant_id, id),
   foreign key (tenant_id, folder_id) references email_folders (tenant_id, id),
   foreign key (tenant_id, to_folder_id) references email_folders (tenant_id, id),
   check ((message_id is null) = (uid is null)),
-  check ((message_id is null) = (kind in ('create_folder', 'rename_folder', 'delete_folder'))),
+  check ((message_id is null) = (kind in ('create_folder', 'rename_folder', 'delete_folder', 'draft'))),
+  check ((draft_id is not null) = (kind = 'draft')),
   check ((to_uid is not null) = (kind in ('move', 'copy')))
 );
 
@@ -660,28 +696,6 @@ create table email_recipients (
   reported_at    bigint,
   primary key (tenant_id, outbox_id, position),
   foreign key (tenant_id, outbox_id) references email_sends (tenant_id, outbox_id) on delete cascade
-);
-
--- Drafts: messages that are still being written, as bytes, with Bcc. ------------------------------------------------------
-
-create table email_drafts (
-  tenant_id     uuid not null,
-  id            uuid not null,
-  account_id    uuid not null,
-  subject       text not null default '',
-  recipients    jsonb not null default '[]',                           -- the addresses, for lists
-  raw_blob      bytea not null,
-  size_bytes    bigint not null,
-  version       integer not null default 1,
-  outbox_id     uuid,                                                  -- set when it was given to the outbox
-  is_deleted    boolean not null default false,
-  deleted_at    bigint,
-  created_at    bigint not null,
-  updated_at    bigint not null,
-  primary key (tenant_id, id),
-  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
-  foreign key (tenant_id, outbox_id) references email_outbox (tenant_id, id),
-  foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256)
 );
 
 -- Quarantine: mail that a source has and could not give, or that could not be stored. Never skipped in silence. -----------
@@ -2156,6 +2170,7 @@ grant update (display_name, hostname, port, encryption, username, credential_id,
 grant update (server_reply, sent_at, copy_state, copy_not_before, copy_attempts, copy_error, copy_uidvalidity, copy_uid)
   on email_sends to email_worker;
 grant update (state, code, reply, report, report_status, report_text, reported_at) on email_recipients to email_worker;
-grant update (subject, recipients, raw_blob, size_bytes, version, outbox_id, is_deleted, deleted_at, updated_at)
+grant update (subject, recipients, raw_blob, size_bytes, version, outbox_id, is_deleted, deleted_at, updated_at,
+  copy_version, copy_message_id, copy_folder_id, copy_uidvalidity, copy_uid, stale_uids, put_version, put_message_id)
   on email_drafts to email_worker;
 reset role;

@@ -555,6 +555,39 @@ create table email_outbox (
   foreign key (tenant_id, account_id) references email_accounts (tenant_id, id)
 );
 
+-- Drafts: messages that are still being written, as bytes, with Bcc. ------------------------------------------------------
+
+create table email_drafts (
+  tenant_id         uuid not null,
+  id                uuid not null,
+  account_id        uuid not null,
+  subject           text not null default '',
+  recipients        jsonb not null default '[]',                       -- the addresses, for lists
+  raw_blob          bytea not null,
+  size_bytes        bigint not null,
+  version           integer not null default 1,
+  outbox_id         uuid,                                              -- set when it was given to the outbox
+  is_deleted        boolean not null default false,
+  deleted_at        bigint,
+  created_at        bigint not null,
+  updated_at        bigint not null,
+  copy_version      integer,                                           -- that the account's server has; null: none
+  copy_message_id   text collate "C",
+  copy_folder_id    uuid,                                              -- where
+  copy_uidvalidity  bigint,
+  copy_uid          bigint,
+  stale_uids        bigint[] not null default '{}',                    -- earlier ones there, still to be taken out
+  put_version       integer,                                           -- that it is just being given
+  put_message_id    text collate "C",
+  primary key (tenant_id, id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
+  foreign key (tenant_id, copy_folder_id) references email_folders (tenant_id, id),
+  foreign key (tenant_id, outbox_id) references email_outbox (tenant_id, id),
+  foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256),
+  check (num_nulls(copy_version, copy_message_id, copy_folder_id, copy_uidvalidity, copy_uid) in (0, 5)),
+  check (num_nulls(put_version, put_message_id) in (0, 2))
+);
+
 -- Intents: what was changed here and its server is yet to be told, in the order of each account. One is written in the
 -- transaction of the change and goes when the server has done it; what the server refused stays, with the reason. ----------
 
@@ -564,8 +597,9 @@ create table email_intents (
   account_id        uuid not null,
   sequence          bigint not null,                                   -- in which they are done
   kind              text collate "C" not null check (kind in ('move', 'copy', 'expunge', 'mark', 'create_folder',
-                    'rename_folder', 'delete_folder')),
-  message_id        uuid,                                              -- null: it is about a folder
+                    'rename_folder', 'delete_folder', 'draft')),
+  message_id        uuid,                                              -- null: it is about a folder or a draft
+  draft_id          uuid,                                              -- of which the server is to have what it says now
   folder_id         uuid not null,                                     -- where the message lies, or what folder it is about
   uidvalidity       bigint,
   uid               bigint,                                            -- of the placement; below 0: as in to_uid
@@ -586,10 +620,12 @@ create table email_intents (
   primary key (tenant_id, id),
   foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
   foreign key (tenant_id, message_id) references email_messages (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, draft_id) references email_drafts (tenant_id, id),
   foreign key (tenant_id, folder_id) references email_folders (tenant_id, id),
   foreign key (tenant_id, to_folder_id) references email_folders (tenant_id, id),
   check ((message_id is null) = (uid is null)),
-  check ((message_id is null) = (kind in ('create_folder', 'rename_folder', 'delete_folder'))),
+  check ((message_id is null) = (kind in ('create_folder', 'rename_folder', 'delete_folder', 'draft'))),
+  check ((draft_id is not null) = (kind = 'draft')),
   check ((to_uid is not null) = (kind in ('move', 'copy')))
 );
 
@@ -661,28 +697,6 @@ create table email_recipients (
   reported_at    bigint,
   primary key (tenant_id, outbox_id, position),
   foreign key (tenant_id, outbox_id) references email_sends (tenant_id, outbox_id) on delete cascade
-);
-
--- Drafts: messages that are still being written, as bytes, with Bcc. ------------------------------------------------------
-
-create table email_drafts (
-  tenant_id     uuid not null,
-  id            uuid not null,
-  account_id    uuid not null,
-  subject       text not null default '',
-  recipients    jsonb not null default '[]',                           -- the addresses, for lists
-  raw_blob      bytea not null,
-  size_bytes    bigint not null,
-  version       integer not null default 1,
-  outbox_id     uuid,                                                  -- set when it was given to the outbox
-  is_deleted    boolean not null default false,
-  deleted_at    bigint,
-  created_at    bigint not null,
-  updated_at    bigint not null,
-  primary key (tenant_id, id),
-  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
-  foreign key (tenant_id, outbox_id) references email_outbox (tenant_id, id),
-  foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256)
 );
 
 -- Quarantine: mail that a source has and could not give, or that could not be stored. Never skipped in silence. -----------
@@ -2157,7 +2171,8 @@ grant update (display_name, hostname, port, encryption, username, credential_id,
 grant update (server_reply, sent_at, copy_state, copy_not_before, copy_attempts, copy_error, copy_uidvalidity, copy_uid)
   on email_sends to email_worker;
 grant update (state, code, reply, report, report_status, report_text, reported_at) on email_recipients to email_worker;
-grant update (subject, recipients, raw_blob, size_bytes, version, outbox_id, is_deleted, deleted_at, updated_at)
+grant update (subject, recipients, raw_blob, size_bytes, version, outbox_id, is_deleted, deleted_at, updated_at,
+  copy_version, copy_message_id, copy_folder_id, copy_uidvalidity, copy_uid, stale_uids, put_version, put_message_id)
   on email_drafts to email_worker;
 reset role;
 -- Postroom: every index, under what it is for: the queries that read it (sql/queries/<noun>.sql), a key that must be
@@ -2293,10 +2308,12 @@ create index idx_email_outbox_due on email_outbox (tenant_id, account_id, not_be
 -- outbox.enqueue: the same request twice is done once.
 create unique index idx_email_outbox_idempotency on email_outbox (tenant_id, account_id, idempotency_key)
   where idempotency_key is not null;
--- intents.next, intents.of_account: what an account's server is to be told, in its order.
+-- intents.next, intents.last, intents.of_account: what an account's server is to be told, in its order.
 create unique index idx_email_intents_sequence on email_intents (tenant_id, account_id, sequence);
 -- intents.of_messages: what is pending of a message. The foreign key asks the same.
 create index idx_email_intents_message on email_intents (tenant_id, message_id) where message_id is not null;
+-- intents.of_draft: what is pending of a draft. The foreign key asks the same.
+create unique index idx_email_intents_draft on email_intents (tenant_id, draft_id) where draft_id is not null;
 -- Foreign key: the folder that it is about. Also read by intents.of_folders.
 create index idx_email_intents_folder on email_intents (tenant_id, folder_id);
 -- Foreign key: the folder where it leads.
@@ -2320,6 +2337,8 @@ create index idx_email_drafts_account on email_drafts (tenant_id, account_id, up
   where not is_deleted and outbox_id is null;
 -- drafts.take_back: the draft that a cancelled message was.
 create index idx_email_drafts_outbox on email_drafts (tenant_id, outbox_id) where outbox_id is not null;
+-- Foreign key: the folder where its server has a draft.
+create index idx_email_drafts_copy_folder on email_drafts (tenant_id, copy_folder_id) where copy_folder_id is not null;
 -- blobs.orphans: does a draft need this blob? The foreign key asks the same.
 create index idx_email_drafts_blob on email_drafts (tenant_id, raw_blob);
 -- quarantine.report: the same trouble is one row.
