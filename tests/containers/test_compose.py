@@ -111,9 +111,7 @@ def _up(files: list[Path], folder: Path, **more: str) -> Iterator[Composition]:
 
 def _mail_comes_in(composition: Composition) -> httpx.Client:
     """An account of a new tenant is synced by the worker; a client of a key that finds its letters."""
-    mail = Container(
-        run("podman", "ps", "--format", "{{.Names}}", "--filter", "name=mail").stdout.split()[-1]
-    )
+    mail = Container("postroom-test-mail")
     deliver = "d=/tmp/mail/alice/new; mkdir -p $d /tmp/mail/alice/cur /tmp/mail/alice/tmp; cat > $d/{0}; chown -R mail:mail /tmp/mail"
     for number in range(3):
         letter = (_LETTER % (number, number)).decode()

@@ -93,3 +93,4 @@ async def serve(
             timeout_keep_alive=30,
         )
         await _Server(config, hub, listening).serve()
+    await limits.close()
