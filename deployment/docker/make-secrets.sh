@@ -14,7 +14,7 @@ make() { # NAME COMMAND…
   echo "made $1"
 }
 
-for login in email_service email_worker email_readonly email_backup email_monitor email_replication; do
+for login in email_service email_worker email_owner email_readonly email_backup email_monitor email_replication; do
   make "$login" openssl rand -hex 24
 done
 make master_key openssl rand -base64 32
