@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -79,7 +80,7 @@ class Composition:
         """As the owner of the tables: in production a container that is started for one command."""
         if PRODUCTION.name not in " ".join(self._files):
             return self.postroom(*words)
-        return self.compose("run", "--rm", "-T", "email-admin", *words).strip().splitlines()[-1]
+        return self.compose("run", "--rm", "-T", "email-admin", *words)
 
     def log(self) -> str:
         return self.compose("logs", check=False) + self.compose("ps", check=False)
@@ -139,7 +140,8 @@ def _mail_comes_in(composition: Composition) -> httpx.Client:
         *("--encryption", "none", "--username", "alice", "--password-stdin"),
         stdin="alice-pw\n",
     )
-    key = composition.postroom("key", "create", "-t", "acme", "--scope", "read")
+    said = composition.admin("key", "create", "-t", "acme", "--scope", "read")
+    key = re.findall(r"prk_\S+", said)[0]
     client = httpx.Client(base_url=composition.url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
     until(lambda: _found(client) == 3, told=composition.log, seconds=60)
     return client
