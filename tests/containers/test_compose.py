@@ -80,7 +80,7 @@ class Composition:
         """As the owner of the tables: in production a container that is started for one command."""
         if PRODUCTION.name not in " ".join(self._files):
             return self.postroom(*words)
-        return self.compose("run", "--rm", "-T", "email-admin", *words)
+        return self.compose("--profile", "admin", "run", "--rm", "-T", "email-admin", *words)
 
     def log(self) -> str:
         return self.compose("logs", check=False) + self.compose("ps", check=False)
@@ -107,13 +107,13 @@ def _up(files: list[Path], folder: Path, **more: str) -> Iterator[Composition]:
     variables = {name: str(free_port()) for name in ports} | {"TEST_MAIL": str(mail)} | more
     composition = Composition([*files, Path(__file__).with_name("mail.yml")], **variables)
     with alone("compose"):
-        composition.compose("down", "--volumes", check=False)
+        composition.compose("down", "--volumes", "--timeout", "0", check=False)
         try:
             composition.compose("up", "--detach", "--no-build")
             until(composition.answers, told=composition.log, seconds=90)
             yield composition
         finally:
-            composition.compose("down", "--volumes", check=False)
+            composition.compose("down", "--volumes", "--timeout", "0", check=False)
 
 
 def _mail_comes_in(composition: Composition) -> httpx.Client:
@@ -154,7 +154,10 @@ def _found(client: httpx.Client) -> int:
 def test_the_development_file_syncs_an_account_finds_its_mail_and_keeps_it(
     images: None, tmp_path: Path
 ) -> None:
-    with _up([DEVELOPMENT], tmp_path) as composition, _mail_comes_in(composition) as client:
+    with (
+        _up([DEVELOPMENT], tmp_path) as composition,
+        contextlib.closing(_mail_comes_in(composition)) as client,
+    ):
         until(WORKER.is_healthy, told=composition.log)
         assert SERVICE.is_healthy()
         assert SERVICE.exec("id", "-u").strip() == "10001"
@@ -179,7 +182,10 @@ def test_production_goes_through_the_pooler_with_tls_and_takes_sealed_dumps(
     require(not secrets.exists(), f"{secrets} is there already, and not the tests'")
     run(DOCKER / "make-secrets.sh")
     try:
-        with _up([DEVELOPMENT, PRODUCTION], tmp_path) as composition, _mail_comes_in(composition):
+        with (
+            _up([DEVELOPMENT, PRODUCTION], tmp_path) as composition,
+            contextlib.closing(_mail_comes_in(composition)),
+        ):
             _only_tls_comes_in(secrets)
             _through_the_pooler()
             made = Container("metabuilder-email-backup").exec("postroom-dumps", "--now")
