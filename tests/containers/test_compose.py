@@ -16,7 +16,20 @@ import pytest
 
 from postroom.ops.postmaster import free_port
 from tests.support.needs import require
-from tests.support.podman import CACHE, DEBIAN, DOCKER, Container, alone, environment, run, until
+from tests.support.podman import (
+    CACHE,
+    DEBIAN,
+    DOCKER,
+    STORE,
+    Container,
+    alone,
+    container,
+    environment,
+    once,
+    run,
+    until,
+    volume,
+)
 
 DEVELOPMENT = DOCKER / "docker-compose.email-service.yml"
 PRODUCTION = DOCKER / "docker-compose.email-service.prod.yml"
@@ -188,11 +201,12 @@ def test_production_goes_through_the_pooler_with_tls_and_takes_sealed_dumps(
         ):
             _only_tls_comes_in(secrets)
             _through_the_pooler()
-            made = Container("metabuilder-email-backup").exec("postroom-dumps", "--now")
-            assert "of data in" in made
-            listed = Container("metabuilder-email-backup").exec("postroom", "backup", "list")
-            assert "dump" in listed
+            backup = Container("metabuilder-email-backup")
+            assert "of data in" in backup.exec("postroom-dumps", "--now")
+            assert "dump" in backup.exec("postroom", "backup", "list")
             _archives()
+            _comes_back_as_of_a_moment(tmp_path, secrets)
+            _a_standby_takes_over(composition)
     finally:
         shutil.rmtree(secrets)
 
@@ -237,3 +251,48 @@ def _archives() -> None:
     DATABASE.exec("sh", "-c", "echo other > /tmp/other")
     assert "Nothing was overwritten" in DATABASE.exec("postroom-archive", "/tmp/other", name, check=False)
     assert DATABASE.exec("stat", "-c", "%s", archived).strip() == str(16 * 1024 * 1024)
+
+
+def _comes_back_as_of_a_moment(folder: Path, secrets: Path) -> None:
+    """A base backup, the archived log, and a moment between two marks: the first is there, the second is not."""
+    said = Container("metabuilder-email-base-backup").exec("postroom-base-backups", "--now")
+    backup = said.partition(":")[0]
+    assert "every file with its hash" in said
+    DATABASE.sql("create table marks as select 'first' as mark")
+    moment = DATABASE.sql("select clock_timestamp() from pg_sleep(0.1)")
+    DATABASE.sql("insert into marks select 'second' from pg_sleep(0.1)")
+    last = DATABASE.sql("select pg_walfile_name(pg_switch_wal())")
+    until(lambda: DATABASE.sql("select last_archived_wal from pg_stat_archiver") >= last)
+
+    with volume() as data:
+        mounts = ["--volume", f"{data}:/var/lib/postgresql/data", "--volume", "email_backups:/backups:ro"]
+        refused = once(STORE, *mounts, command=("postroom-restore", backup, "2020-01-01 00:00:00+00"))
+        assert "lies before the backup" in refused.stdout
+        filled = once(STORE, *mounts, command=("postroom-restore", backup, moment))
+        assert (filled.returncode, "The volume holds" in filled.stdout) == (0, True), filled.stdout
+        again = once(STORE, *mounts, command=("postroom-restore", backup))
+        assert "holds a database already" in again.stdout
+        mounts += ["--volume", "email_postgres_wal:/var/lib/postgresql/wal:ro"]
+        password = (secrets / "email_service").read_text().strip()
+        with container(STORE, *mounts, "--env", f"POSTGRES_PASSWORD={password}") as restored:
+            until(
+                lambda: restored.is_healthy() and restored.sql("select pg_is_in_recovery()") == "f",
+                told=restored.log,
+            )
+            assert restored.sql("select mark from marks") == "first"
+            assert restored.sql("select count(*) from email_tenants") == "1"
+
+
+def _a_standby_takes_over(composition: Composition) -> None:
+    standby = Container("metabuilder-email-standby")
+    composition.compose("--profile", "standby", "up", "--detach", "--no-build", "email-standby")
+    following = "select count(*) from pg_stat_replication where state = 'streaming'"
+    until(lambda: DATABASE.sql(following) == "1", told=standby.log)
+    DATABASE.sql("insert into marks values ('third')")
+    marks = "select count(*) from marks"
+    until(lambda: standby.sql(marks) == "3", told=standby.log)
+    DATABASE.stop()
+    assert standby.sql("select pg_promote()") == "t"
+    standby.sql("insert into marks values ('fourth')")
+    assert standby.is_healthy()
+    assert standby.sql(marks) == "4"
