@@ -83,8 +83,8 @@ class Composition:
         self._variables = _variables(**variables)
         self.url = f"http://127.0.0.1:{variables['SERVICE_PORT']}"
 
-    def compose(self, *words: str, check: bool = True) -> str:
-        return run("podman-compose", *self._files, *words, check=check, **self._variables).stdout
+    def compose(self, *words: str, check: bool = True, **more: str) -> str:
+        return run("podman-compose", *self._files, *words, check=check, **(self._variables | more)).stdout
 
     def postroom(self, *words: str, stdin: str = "") -> str:
         return SERVICE.exec("postroom", *words, stdin=stdin).strip()
@@ -111,6 +111,18 @@ def _variables(**more: str) -> dict[str, str]:
     return environment(**bases, **more)
 
 
+def _clear() -> None:
+    """Whatever an `up` left in the storage of the tests, whichever profiles it had."""
+    there = run(
+        "podman", "ps", "--all", "--quiet", "--filter", "label=io.podman.compose.project"
+    ).stdout.split()
+    for each in there:  # with those that depend on it, which may have been further down
+        run("podman", "rm", "--force", "--depend", "--volumes", "--time", "0", each, check=False)
+    if volumes := run("podman", "volume", "ls", "--quiet", "--filter", "name=^email_").stdout.split():
+        run("podman", "volume", "rm", "--force", *volumes)
+    run("podman", "network", "rm", "--force", "email-service-network", check=False)
+
+
 @contextmanager
 def _up(files: list[Path], folder: Path, **more: str) -> Iterator[Composition]:
     mail = folder / "mail"
@@ -120,13 +132,13 @@ def _up(files: list[Path], folder: Path, **more: str) -> Iterator[Composition]:
     variables = {name: str(free_port()) for name in ports} | {"TEST_MAIL": str(mail)} | more
     composition = Composition([*files, Path(__file__).with_name("mail.yml")], **variables)
     with alone("compose"):
-        composition.compose("down", "--volumes", "--timeout", "0", check=False)
+        _clear()
         try:
             composition.compose("up", "--detach", "--no-build")
             until(composition.answers, told=composition.log, seconds=90)
             yield composition
         finally:
-            composition.compose("down", "--volumes", "--timeout", "0", check=False)
+            _clear()
 
 
 def _mail_comes_in(composition: Composition) -> httpx.Client:
@@ -286,8 +298,7 @@ def _comes_back_as_of_a_moment(folder: Path, secrets: Path) -> None:
 def _a_standby_takes_over(composition: Composition) -> None:
     standby = Container("metabuilder-email-standby")
     composition.compose("--profile", "standby", "up", "--detach", "--no-build", "email-standby")
-    following = "select count(*) from pg_stat_replication where state = 'streaming'"
-    until(lambda: DATABASE.sql(following) == "1", told=standby.log)
+    until(standby.is_healthy, told=standby.log)
     DATABASE.sql("insert into marks values ('third')")
     marks = "select count(*) from marks"
     until(lambda: standby.sql(marks) == "3", told=standby.log)
@@ -296,3 +307,9 @@ def _a_standby_takes_over(composition: Composition) -> None:
     standby.sql("insert into marks values ('fourth')")
     assert standby.is_healthy()
     assert standby.sql(marks) == "4"
+    # The pooler goes to the new one, and the service with it, as nobody told it.
+    composition.compose(
+        *("up", "--detach", "--no-build", "--no-deps", "--force-recreate", "email-pgbouncer"),
+        POSTGRES_HOST="email-standby",
+    )
+    until(composition.answers, told=composition.log)
