@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := check
-.PHONY: setup demo test check bench docs sql
+.PHONY: setup demo test check bench docs sql client
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --locked --quiet
@@ -47,3 +47,7 @@ sql:
 	    name=$${each##*/}; number=$${name%%_*}; \
 	    printf "%d %s %s\n" "$$(expr $$number + 0)" "$$name" "$$(sha256sum < "$$each" | cut -d ' ' -f 1)"; \
 	  done > $$container/migrations/ledger
+
+# The client's operations and values follow from the document of the service; a test says when they do not.
+client:
+	@$(RUN) python -m tests.api.client_source

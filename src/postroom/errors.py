@@ -32,6 +32,7 @@ PostroomError                      exit code 1
 │   ├── BlobDamaged
 │   └── BlobMissing
 ├── ClusterError                   8   the embedded server
+│   └── ServerFenced                   another one has taken its place
 ├── BackupError                   18   a backup could not be taken, read or restored
 │   └── BackupDamaged                  it is not what was written
 ├── SendError                      11  a message could not be sent
@@ -254,6 +255,14 @@ class ClusterError(PostroomError):
 
     def __init__(self, *, reason: str, mend: str = "") -> None:
         super().__init__(reason=reason, mend=mend)
+
+
+class ServerFenced(ClusterError):
+    """The server in {home} is fenced: {by} has taken its place{since}, and two that both take writes would drift apart.
+    Make it a standby: postroom --data-dir {home} standby rejoin."""
+
+    def __init__(self, *, home: object, by: str, since: str = "") -> None:
+        PostroomError.__init__(self, home=home, by=by, since=since, reason="it is fenced", mend="")
 
 
 class BackupError(PostroomError):

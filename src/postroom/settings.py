@@ -93,6 +93,17 @@ class Settings:
     """Requests that all keys of a tenant may make together."""
     service_origins: str = ""
     """Origins whose pages may call the service (CORS), separated by commas."""
+    jwt_jwks: str | None = None
+    """Address or file with the public keys of the application's identity provider; without it no JWT is good."""
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    jwt_algorithms: str = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519"
+    jwt_tenant_claim: str = "tenant"
+    """The claim with the tenant's id."""
+    jwt_user_claim: str = "sub"
+    """The claim with the user's id, a UUID; `none`: a token opens the whole tenant."""
+    jwt_scope_claim: str = "scope"
+    jwt_scope_prefix: str = ""
     redis_url: str | None = field(default=None, repr=False)
     """Where several processes of the service count their requests together. Also read from `REDIS_URL`."""
     run_mode: str = "production"
@@ -114,6 +125,10 @@ class Settings:
     """How long after the last sign of life of a worker its accounts are taken over."""
     slice_seconds: int = 120
     """How long a sync works while others wait, before it makes room for them."""
+    webhook_networks: str = ""
+    """Networks that webhooks may call although they are not public, separated by commas; these also without TLS."""
+    webhook_timeout_seconds: int = 15
+    """How long a call may take, whatever the receiver does."""
     log_level: str = "WARNING"
     """Also read from `LOG_LEVEL`."""
 

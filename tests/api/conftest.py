@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
+from postroom.client import Client
 from tests.support.service import Service, new_key, running_service
 from tests.support.site import Store, store
 
@@ -22,6 +24,7 @@ class House:
     name: str
     key: str
     http: httpx.Client
+    mail: Client
 
     def account(self) -> str:
         return self.http.get("/v1/accounts").json()["items"][0]["id"]
@@ -40,19 +43,23 @@ def box(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _house(store: Store, service: Service, box: Path) -> House:
+@contextmanager
+def _house(store: Store, service: Service, box: Path) -> Iterator[House]:
     tenant = store.tenant()
     store.cli("import", "-t", tenant, "-a", "me@example.com", str(box))
     key = new_key(store, tenant)
-    return House(name=tenant, key=key, http=service.client(key))
+    with Client(service.url, key) as mail:
+        yield House(name=tenant, key=key, http=service.client(key), mail=mail)
 
 
 @pytest.fixture(scope="session")
-def house(store: Store, service: Service, box: Path) -> House:
-    return _house(store, service, box)
+def house(store: Store, service: Service, box: Path) -> Iterator[House]:
+    with _house(store, service, box) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
-def neighbour(store: Store, service: Service, box: Path) -> House:
+def neighbour(store: Store, service: Service, box: Path) -> Iterator[House]:
     """Another tenant with the very same mail."""
-    return _house(store, service, box)
+    with _house(store, service, box) as found:
+        yield found

@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from postroom.client import values
 from tests.api.conftest import House
 from tests.support.site import Store
 
 
-def _all(house: House, path: str, **parameters: str) -> list[dict[str, object]]:
-    found, cursor = [], None
-    while True:
-        page = house.http.get(path, params=parameters | ({"cursor": cursor} if cursor else {})).json()
-        found += page["items"]
-        cursor = page["next"]
-        if cursor is None:
-            return found
-
-
 def test_pages_hold_every_message_once_newest_first(house: House) -> None:
-    whole = _all(house, "/v1/messages", limit="200")
-    paged = _all(house, "/v1/messages", limit="7")
-    assert [each["id"] for each in paged] == [each["id"] for each in whole]
-    assert len({each["id"] for each in whole}) == len(whole) > 50
-    times = [each["received_at"] for each in whole]
+    whole = list(house.mail.list_messages.each(limit=200))
+    assert list(house.mail.list_messages.each(limit=7)) == whole
+    assert len({each.id for each in whole}) == len(whole) > 50
+    times = [each.received_at for each in whole]
     assert times == sorted(times, reverse=True)
 
 
 def test_a_folder_holds_what_its_counter_says(house: House) -> None:
-    folders = house.http.get(f"/v1/accounts/{house.account()}/folders").json()["items"]
-    inbox = next(each for each in folders if each["type"] == "inbox")
-    assert house.http.get(f"/v1/folders/{inbox['id']}").json() == inbox
-    listed = _all(house, "/v1/messages", folder_id=inbox["id"])
-    assert len(listed) == inbox["total_count"]
-    unread = _all(house, "/v1/messages", account_id=house.account(), **{"is": "unread"})
-    assert len([each for each in unread if each["folder_id"] == inbox["id"]]) == inbox["unread_count"]
-    assert not any(each["is_read"] for each in unread)
+    mail, account = house.mail, house.account()
+    inbox = next(each for each in mail.list_folders(account) if each.type == "inbox")
+    assert mail.get_folder(inbox.id) == inbox
+    assert len(list(mail.list_messages.each(folder_id=inbox.id))) == inbox.total_count
+    unread = list(mail.list_messages.each(account_id=account, is_="unread"))
+    assert len([each for each in unread if each.folder_id == inbox.id]) == inbox.unread_count
+    assert not any(each.is_read for each in unread)
 
 
 def test_only_the_fields_that_were_named_come(house: House) -> None:
@@ -134,26 +123,22 @@ def test_an_attachment_comes_whole_in_ranges_or_not_at_all(house: House) -> None
 
 
 def test_a_thread_is_read_in_its_order(house: House) -> None:
-    messages = _all(house, "/v1/messages")
-    threads: dict[object, list[dict[str, object]]] = {}
-    for each in messages:
-        threads.setdefault(each["thread_id"], []).append(each)
+    threads: dict[UUID, list[values.Summary]] = {}
+    for each in house.mail.list_messages.each():
+        threads.setdefault(each.thread_id, []).append(each)
     longest = max(threads, key=lambda each: len(threads[each]))
-    found = _all(house, f"/v1/threads/{longest}", limit="2")
+    found = list(house.mail.get_thread.each(longest, limit=2))
     assert len(found) > 2
-    assert [each["id"] for each in found] == [
-        each["id"] for each in sorted(threads[longest], key=lambda each: (each["received_at"], each["id"]))
-    ]
+    assert found == sorted(threads[longest], key=lambda each: (each.received_at, each.id))
 
 
 def test_a_search_finds_what_the_command_line_finds(store: Store, house: House) -> None:
     for query in ("invoice", "from:alice has:attachment", "is:unread -invoice"):
         theirs = store.json("search", "-t", house.name, "--limit", "100", query)["items"]
-        ours = _all(house, "/v1/search", q=query, limit="3")
-        assert [each["id"] for each in ours] == [each["id"] for each in theirs]
-        assert [each["snippet"] for each in ours] == [each["snippet"] for each in theirs]
-        of_account = _all(house, "/v1/search", q=query, account_id=house.account())
-        assert [each["id"] for each in of_account] == [each["id"] for each in theirs]
+        ours = list(house.mail.search_messages.each(q=query, limit=3))
+        assert [str(each.id) for each in ours] == [each["id"] for each in theirs]
+        assert [each.snippet for each in ours] == [each["snippet"] for each in theirs]
+        assert list(house.mail.search_messages.each(q=query, account_id=house.account())) == ours
     wrong = house.http.get("/v1/search", params={"q": "from:"})
     assert (wrong.status_code, wrong.json()["code"], wrong.json()["field"]) == (400, "query_syntax", "q")
     assert house.http.get("/v1/search", params={"q": "on:today", "tz": "Nowhere/Land"}).status_code == 400

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from postroom.ops.cluster import Cluster
 from postroom.sample import generate
 from tests.support.dovecot import Dovecot, make_certificate
 from tests.support.site import Store
@@ -106,50 +102,6 @@ def test_a_wrong_password_and_an_unknown_certificate_are_said(store: Store, dove
     assert done.returncode == 5
     assert "refused the sign-in" in done.stderr
     assert "wrong" not in done.stderr.replace("wrong password", "")
-
-
-MESSAGES = int(os.environ.get("POSTROOM_TEST_MESSAGES", "1500"))
-"""The whole proof takes 20,000 and more kills: POSTROOM_TEST_MESSAGES=20000 POSTROOM_TEST_KILLS=20 pytest -k kill_9"""
-KILLS = int(os.environ.get("POSTROOM_TEST_KILLS", "6"))
-
-
-def test_kill_9_at_any_moment_loses_and_doubles_nothing(store: Store, dovecot: Dovecot) -> None:
-    """Program and server in turn; the last run completes. Then the store holds the server's messages, once each."""
-    _fill(dovecot, MESSAGES, 9)
-    tenant = _account(store, dovecot, "alice")
-    rng = random.Random(5)
-    env = os.environ | {"POSTROOM_HOME": str(store.home), "POSTROOM_CA_FILE": str(dovecot.ca_file)}
-    env["POSTROOM_BATCH_MESSAGES"] = "40"
-    program = [
-        sys.executable,
-        "-c",
-        "from postroom.cli import main; main()",
-        "sync",
-        "-t",
-        tenant,
-        "-a",
-        EMAIL,
-    ]
-    for attempt in range(KILLS):
-        running = subprocess.Popen(program, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(0.5 + rng.random() * 1.2)
-        pid = Cluster(store.home).status().pid
-        if attempt % 3 == 2 and pid is not None:
-            os.kill(pid, signal.SIGKILL)
-        running.kill()
-        running.wait()
-    store.site = type(store)(store.home).site
-    _sync(store, dovecot, tenant)
-    with store.connect("postgres") as connection:
-        row = connection.execute(
-            "select count(*), count(distinct p.uid), count(distinct m.content_hash) from email_placements p"
-            " join email_messages m on m.tenant_id = p.tenant_id and m.id = p.message_id"
-            " join email_tenants t on t.tenant_id = p.tenant_id"
-            " where t.name = %s and p.vanished_at is null and not m.is_deleted",
-            [tenant],
-        ).fetchone()
-    different = len({each.raw.replace(b"\n", b"\r\n") for each in generate(MESSAGES, 9)})
-    assert row == (MESSAGES, MESSAGES, different)
 
 
 def test_a_renumbered_folder_is_matched_again_and_nothing_is_stored_twice(

@@ -15,6 +15,9 @@ from tests.support.hostile_imap import HostileImap
 from tests.support.site import Store
 from tests.support.wiretap import Wiretap
 
+MEMBERS = set(
+    "kind version tenant account begun_at finished_at is_deep is_equal repaired folders signature".split()
+)
 KINDS = ("missing", "pending", "surplus", "flags", "content", "damaged")
 
 
@@ -29,7 +32,7 @@ class Mailbox:
         done = self.store.cli("verify", "-t", self.tenant, "-a", EMAIL, "--json", *more, check=False)
         assert done.returncode == exit_code, done.stderr
         found = json.loads(done.stdout)
-        assert set(found) == {"account", "is_equal", "repaired", "folders"}
+        assert set(found) == MEMBERS
         assert found["is_equal"] == (exit_code == 0)
         differences = {}
         for folder in found["folders"]:
@@ -184,6 +187,33 @@ def test_a_person_reads_a_table_and_one_sentence(mailbox: Mailbox) -> None:
     assert "2 differences mended, 0 left" in mended.stdout
 
 
+def test_what_was_found_is_signed_and_a_report_that_somebody_edited_is_found_out(
+    mailbox: Mailbox, tmp_path: Any
+) -> None:
+    store, path = mailbox.store, tmp_path / "verified.json"
+    asked = ("verify", "-t", mailbox.tenant, "-a", EMAIL, "--json")
+    mailbox.dovecot.fill("alice", "INBOX", letters(2, 64))
+    done = store.cli(*asked, check=False)
+    assert done.returncode == 15
+    path.write_text(done.stdout)
+    said = store.json("report", "verify", str(path))
+    assert said == {"kind": "postroom.verification", "key_id": said["key_id"], "valid": True}
+    public_key = store.json("report", "key")["public_key"]
+    assert store.json("report", "verify", str(path), "--key", public_key) == said
+    for edit in (
+        {"is_equal": True},
+        {"account": "bob@example.test"},
+        {"finished_at": "2020-01-01T00:00:00.000+00:00"},
+        {"folders": [each for each in json.loads(done.stdout)["folders"] if each["name"] != "INBOX"]},
+    ):
+        path.write_text(json.dumps(json.loads(done.stdout) | edit))
+        refused = store.cli("report", "verify", str(path), check=False)
+        assert refused.returncode == 7, edit
+        assert "it is not what was signed" in refused.stderr
+    missing = store.cli(*asked, check=False, POSTROOM_SIGNING_KEY_FILE=str(tmp_path / "none.key"))
+    assert (missing.returncode, missing.stdout) == (7, "")
+
+
 @pytest.fixture
 def server() -> Iterator[HostileImap]:
     with HostileImap(dict(enumerate(letters(12, 65), 1))) as made:
@@ -195,7 +225,8 @@ def row(store: Store, tenant: str) -> dict[str, Any]:
 
 
 def verified(store: Store, tenant: str, *more: str) -> dict[str, Any]:
-    done = store.cli("verify", "-t", tenant, "-a", EMAIL, "--json", *more, check=False)
+    arguments = ("verify", "-t", tenant, "-a", EMAIL, "--json", *more)
+    done = store.cli(*arguments, check=False, POSTROOM_IMAP_TIMEOUT_SECONDS="5")
     assert done.returncode in (0, 15), done.stderr
     return json.loads(done.stdout)
 

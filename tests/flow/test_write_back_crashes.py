@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import random
-import subprocess
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -23,7 +17,6 @@ from tests.support.site import Store
 
 pytestmark = pytest.mark.anyio
 SEEN = "\\Seen"
-KILLS = int(os.environ.get("POSTROOM_TEST_KILLS", "20"))
 COMMANDS = {
     "full": [
         b"UID STORE",
@@ -110,48 +103,3 @@ async def test_the_wire_breaks_at_a_command(
         assert sum(len(each) for each in mirror.there().values()) == 13
         tally = await mirror.sync()
         assert (tally.pushed, tally.stored, tally.vanished) == (0, 0, 0)
-
-
-async def test_killed_at_any_moment_nothing_is_lost_and_nothing_done_twice(
-    store: Store, db: Database, dovecot: Dovecot
-) -> None:
-    await _killed_again_and_again(Mirror(store, db, dovecot), seed=1)
-
-
-async def test_killed_at_any_moment_on_a_poor_server(
-    store: Store, db: Database, poor_dovecot: Dovecot
-) -> None:
-    await _killed_again_and_again(Mirror(store, db, poor_dovecot), seed=2)
-
-
-async def _killed_again_and_again(mirror: Mirror, seed: int) -> None:
-    chance = random.Random(seed)
-    mirror.fill("INBOX", [letter(number, message_id=number % 3 > 0) for number in range(40)])
-    await mirror.begin()
-    await mirror.sync()
-    in_doubt = 0
-    for number in range(KILLS):
-        worker = _worker(mirror, seed * 1000 + number)
-        assert worker.stdout
-        assert await asyncio.to_thread(worker.stdout.readline) == "begins\n"
-        await asyncio.sleep(chance.uniform(0, 0.5))
-        worker.kill()
-        worker.communicate()
-        in_doubt += any(each.state == "sent" for each in await mirror.waiting())
-    changes = await mirror.changes()
-    print(f"{KILLS} kills, {changes} changes; {in_doubt} kills found one that had been sent")
-    assert changes > 0
-    await mirror.sync()
-    await mirror.sync()
-    await mirror.agree()
-    assert await mirror.refused() == []
-    # Copies are made by nobody in this test: each message is there once, and none is missing.
-    there = [digest for folder in mirror.there().values() for digest, _ in folder.values()]
-    assert len(there) == len(set(there)) == 40
-
-
-def _worker(mirror: Mirror, seed: int) -> subprocess.Popen[str]:
-    program = [sys.executable, "-m", "tests.flow.changing", mirror.store.site.url("email_worker")]
-    program += [str(mirror.tenant_id), str(mirror.store.home), str(mirror.server.imap_port)]
-    program += [mirror.server.password(mirror.user), str(seed)]
-    return subprocess.Popen(program, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])

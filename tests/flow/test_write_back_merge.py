@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from postroom.model import SourceFolder
 from postroom.store import folder_intents, folders, intent_rows, intents
 from postroom.store.database import Database
 from tests.flow.changing import change
@@ -271,3 +272,27 @@ async def test_another_server_is_told_as_well(store: Store, db: Database) -> Non
         with server.imap() as imap:
             assert imap.select("Jobs")[1] == [b"4"]
             assert imap.select("INBOX")[1] == [b"3"]
+
+
+async def test_what_landed_in_a_folder_that_was_never_read_is_changed_on_the_server_too(
+    store: Store, db: Database, dovecot: Dovecot
+) -> None:
+    """A run died between the list and the reading of a folder; mail was moved there, and then marked and moved on."""
+    mirror = await _mirror(store, db, dovecot)
+    with dovecot.imap("alice") as imap:
+        imap.create("New")
+    async with mirror.tx() as tx:
+        new = SourceFolder(name="New", wire_name="New", type="custom")
+        await folders.ensure(tx, mirror.account.id, [new])
+    some = (await mirror.messages())[:2]
+    async with mirror.tx() as tx:
+        await intents.move(tx, some, await mirror.id("New"))
+    assert (await mirror.push()).done == 2
+    assert (await mirror.folder("New")).uidvalidity is None
+    async with mirror.tx() as tx:
+        assert len((await intents.mark(tx, some, add=[FLAGGED])).intents) == 2
+        assert len((await intents.move(tx, some[1:], await mirror.id("Archive"))).intents) == 1
+    await mirror.sync()
+    await mirror.agree()
+    there = mirror.there()
+    assert [words for name in ("New", "Archive") for _, words in there[name].values()] == [{FLAGGED}] * 2

@@ -66,6 +66,8 @@ POLICIES_FOR_ALL_TENANTS = {
     ("email_tenants", "email_owner"),  # its functions find a tenant by name
     ("email_api_keys", "email_owner"),  # and by the hash of a key
     ("email_sync_jobs", "email_owner"),  # its functions find what is due, where no tenant is set
+    ("email_webhooks", "email_owner"),  # and which of them are to be told something
+    ("email_webhook_wakes", "email_owner"),
     ("email_folders", "email_search"),
     ("email_messages", "email_search"),
     ("email_placements", "email_search"),
@@ -77,8 +79,10 @@ SEES_ALL_ROWS = {
     ("email_owner", "email_tenants"),
     ("email_owner", "email_sync_jobs"),
     ("email_owner", "email_api_keys"),
+    ("email_owner", "email_webhooks"),
+    ("email_owner", "email_webhook_wakes"),
 }
-"""Which login that is bound to a tenant sees all rows of a table nevertheless; of jobs and keys only where no tenant is set."""
+"""Which login that is bound to a tenant sees all rows of a table nevertheless; but for tenants only where none is set."""
 
 NEVER_READ_BY = {
     "email_credentials": {"email_service", "email_readonly", "email_monitor"},
@@ -117,6 +121,9 @@ FUNCTIONS = {
     "email_tenant_list": {"email_worker"},
     "email_tenant_named": {"email_worker"},
     "email_tenant_sizes": set(),
+    "email_webhook_gone": set(),
+    "email_webhook_wake": set(),
+    "email_webhooks_claim": {"email_worker"},
     "email_worker_beat": {"email_worker"},
     "email_worker_gone": {"email_worker"},
     "email_worker_list": {"email_worker"},
@@ -133,5 +140,6 @@ CROSSES_TENANTS = {
     "email_tenant_list",
     "email_tenant_named",
     "email_tenant_sizes",
+    "email_webhooks_claim",
 }
 """Functions that tell of other tenants, for operators and workers."""

@@ -292,4 +292,13 @@ PLANTS = (
             " select tenant_id, sha256('nobody'), 6, 6, 'blob', 'nobody', 1 from email_tenants",
         ),
     ),
+    Plant(
+        check="webhook-disabled",
+        says=("was disabled", "no call succeeded"),
+        harm=(
+            "insert into email_webhooks (tenant_id, id, url, is_enabled, disabled_at, disabled_reason, created_at, updated_at)"
+            " select tenant_id, gen_random_uuid(), 'https://example.com/', false, 1, 'no call succeeded for three days', 1, 1"
+            " from email_tenants",
+        ),
+    ),
 )

@@ -35,7 +35,7 @@ COMMANDS = [
         "serve",
         "key create",
     ),
-    *("mark", "move", "copy", "folder create", "pending"),
+    *("mark", "move", "copy", "folder create", "pending", "webhook add", "webhook replay"),
     *(
         "backup",
         "backup enable",
@@ -46,6 +46,8 @@ COMMANDS = [
         "backup extract",
     ),
     *("backup disable", "restore", "drill"),
+    *("standby create", "standby status", "standby promote", "standby switchover", "standby rejoin"),
+    "standby remove",
     *("message delete", "hold add", "audit list", "tenant suspend", "tenant retention"),
     *("tenant export", "tenant import", "tenant erase", "report verify", "report key"),
 ]

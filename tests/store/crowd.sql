@@ -196,6 +196,23 @@ select tenant_id, pg_temp.id('key', tenant, n), 'Key ' || n, 'prk_' || n, pg_tem
   case when n % 2 = 0 then account_id end, true, at, at
 from mail where n % 500 = 0;
 
+insert into email_webhooks (tenant_id, id, url, created_at, updated_at)
+select tenant_id, pg_temp.id('webhook', tenant, n), 'https://example.com/', at, at from mail where n % 2000 = 12
+union all
+select tenant_id, gen_random_uuid(), 'https://example.com/', 0, 0 from email_tenants where name like 'empty%';
+
+insert into email_webhook_cursors (tenant_id, webhook_id, account_id, modseq)
+select w.tenant_id, w.id, a.id, 0 from email_webhooks w join email_accounts a on a.tenant_id = w.tenant_id;
+
+insert into email_webhook_deliveries (tenant_id, webhook_id, id, position, account_id, event, body, state, not_before,
+  created_at)
+select tenant_id, pg_temp.id('webhook', tenant, 12), pg_temp.id('delivery', tenant, n), n, account_id, 'message.created', '{}',
+  case when n % 9 = 0 then 'pending' else 'dead' end, at, at
+from mail where n % 3 = 0;
+
+insert into email_credentials (tenant_id, id, account_id, kind, key_id, wrapped_key, ciphertext, created_at, updated_at)
+select tenant_id, id, id, 'webhook', 'k', '', '', 0, 0 from email_webhooks;
+
 set session_replication_role = origin;
 
 insert into email_moves (tenant_key, kind, begun_at)

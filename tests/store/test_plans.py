@@ -48,6 +48,8 @@ OF_THE_TENANT = {
     "tenants.mine",
     "tenants.rename",
     "tenants.suspend",
+    "webhooks.all_of",
+    "webhooks.behind",
 }
 _COMPARISON = re.compile(r"(?<!tenant_id) (?:=|<|>|<=|>=) ")
 

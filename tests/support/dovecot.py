@@ -175,6 +175,12 @@ class Dovecot:
         for path in (self.root / "mail").iterdir():
             shutil.rmtree(path, ignore_errors=True)
 
+    def lose_uids(self, user: str, folder: str) -> None:
+        """Lose the list of a folder's UIDs, as a careless restore does: all get new ones, under a new UIDVALIDITY."""
+        place = self._maildir(user, folder)
+        for path in [place / "dovecot-uidlist", *place.glob("dovecot.index*")]:
+            path.unlink(missing_ok=True)
+
     def _has_sessions(self) -> bool:
         assert self._process
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -51,13 +51,22 @@ class Mirror:
         self.password: str | None = None
         self.settings = Settings(home=store.home, batch_messages=50)
 
-    async def begin(self, *, port: int | None = None) -> None:
+    async def meet(self) -> None:
+        """The account that the program was given by its command."""
+        self._find_tenant()
+        async with self.tx() as tx:
+            self.account = await accounts.by_email(tx, EMAIL)
+
+    def _find_tenant(self) -> None:
         with self.store.connect("postgres") as connection:
             row = connection.execute(
                 b"select tenant_id from email_tenants where name = %s", [self.tenant_name]
             ).fetchone()
         assert row
         self.tenant_id = TenantId(row[0])
+
+    async def begin(self, *, port: int | None = None) -> None:
+        self._find_tenant()
         async with self.tx() as tx:
             account = await accounts.ensure(tx, EMAIL)
             key = await credentials.put_password(tx, account.id, "unused", MasterKey("k", b"0" * 32))
@@ -127,7 +136,7 @@ class Mirror:
 
     async def changes(self) -> int:
         """How many changes people made, by the trail."""
-        return self._rows(
+        return self.rows(
             "select count(*) from email_audit_log where tenant_id = %s and action like 'message.%%'"
         )[0][0]
 
@@ -142,13 +151,13 @@ class Mirror:
             for key, _ in sorted(places.items(), key=lambda one: (one[1][0]["uid"] or 2**40, one[0]))
         ]
 
-    def _rows(self, question: str) -> list[tuple[Any, ...]]:
+    def rows(self, question: str) -> list[tuple[Any, ...]]:
         with self.store.connect("postgres") as connection:
             return connection.execute(question.encode(), [self.tenant_id]).fetchall()
 
     def here(self) -> Side:
         """What we believe the server has."""
-        rows = self._rows(
+        rows = self.rows(
             "select f.name, p.uid, m.content_hash, p.flags || p.keywords from email_placements p"
             " join email_folders f on f.tenant_id = p.tenant_id and f.id = p.folder_id"
             " join email_messages m on m.tenant_id = p.tenant_id and m.id = p.message_id"
@@ -161,7 +170,7 @@ class Mirror:
 
     def seen(self) -> dict[str, Counter[str]]:
         """What people see: folder to subjects, each as often as it lies there."""
-        rows = self._rows(
+        rows = self.rows(
             "select f.name, m.subject from email_placements p"
             " join email_folders f on f.tenant_id = p.tenant_id and f.id = p.folder_id"
             " join email_messages m on m.tenant_id = p.tenant_id and m.id = p.message_id"
@@ -175,11 +184,23 @@ class Mirror:
     def there(self) -> Side:
         """What the server has."""
         found: Side = {}
+        for folder, uid, body, words in self._fetched("BODY.PEEK[]"):
+            found.setdefault(folder, {})[uid] = (hashlib.sha256(body).hexdigest(), words)
+        return found
+
+    def subjects_there(self) -> list[tuple[str, str, frozenset[str]]]:
+        """What the server has, for people: folder, subject, flags of each message."""
+        return [
+            (folder, subject.decode().partition(":")[2].strip(), words)
+            for folder, _, subject, words in self._fetched("BODY.PEEK[HEADER.FIELDS (SUBJECT)]")
+        ]
+
+    def _fetched(self, part: str) -> Iterator[tuple[str, int, bytes, frozenset[str]]]:
         with self.server.imap(self.user) as imap:
             for name in self.listed(imap):
                 imap.select(f'"{name}"', readonly=True)
                 folder = decode_utf7(name)
-                _, data = imap.uid("fetch", "1:*", "(FLAGS BODY.PEEK[])")
+                _, data = imap.uid("fetch", "1:*", f"(FLAGS {part})")
                 for one in data:
                     if not isinstance(one, tuple):
                         continue
@@ -188,8 +209,7 @@ class Mirror:
                     flags = _FLAGS.search(head)
                     assert flags
                     words = frozenset(flags[1].decode().split()) - {"\\Recent"}
-                    found.setdefault(folder, {})[int(uid[1])] = (hashlib.sha256(one[1]).hexdigest(), words)
-        return found
+                    yield folder, int(uid[1]), one[1], words
 
     @staticmethod
     def listed(imap: Any) -> list[str]:
@@ -201,8 +221,9 @@ class Mirror:
     async def agree(self) -> None:
         """Nothing waits, both sides are the same, and the counters and the ledger are true."""
         assert await self.waiting() == []
-        assert self.here() == self.there()
-        assert self._rows(
+        here, there = self.here(), self.there()
+        assert here == there, f"here: {here}\nthere: {there}"
+        assert self.rows(
             "select count(*) from email_placements where tenant_id = %s and uid < 0 and vanished_at is null"
         ) == [(0,)]
         async with self.tx() as tx:

@@ -13,6 +13,14 @@ from contextlib import contextmanager
 from tests.support.dovecot import free_ports
 
 USER, PASSWORD = "demouser", "demopass"
+_RUN = """
+from pymap.config import IMAPConfig
+from pymap.main import main
+from pysasl.hashing import BuiltinHash
+IMAPConfig._get_hash_context = lambda *_: BuiltinHash(rounds=1)
+main()
+"""
+"""As it comes it hashes the password a million times at each sign-in, half a second of this machine."""
 
 
 class Pymap:
@@ -43,8 +51,7 @@ class Pymap:
 def running_pymap() -> Iterator[Pymap]:
     """A server for the length of a `with`, without any mail."""
     (port,) = free_ports(1)
-    run = "from pymap.main import main; main()"
-    program = [sys.executable, "-c", run, "--host", "127.0.0.1", "--port", str(port), "--no-tls"]
+    program = [sys.executable, "-c", _RUN, "--host", "127.0.0.1", "--port", str(port), "--no-tls"]
     process = subprocess.Popen(
         [*program, "dict"],
         stdin=subprocess.DEVNULL,

@@ -56,6 +56,8 @@ class Wiretap:
             except OSError:
                 return
             server = socket.create_connection(("127.0.0.1", self._server_port))
+            for end in (client, server):  # or what a server says in two pieces takes 40 ms
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open += [client, server]
             threading.Thread(target=self._asks, args=(client, server), daemon=True).start()
             threading.Thread(target=self._answers, args=(server, client), daemon=True).start()

@@ -62,7 +62,7 @@ async def get_account(request: Request, caller: Reader, account_id: UUID) -> Res
     return answers.json(request, shown(account), etag=_tag(account))
 
 
-@router.patch("/v1/accounts/{account_id}", response_model=shapes.Account)
+@router.patch("/v1/accounts/{account_id}", response_model=shapes.Account, openapi_extra=answers.IF_MATCH)
 async def change_account(
     request: Request, caller: Writer, account_id: UUID, body: shapes.AccountChange
 ) -> Response:
@@ -77,14 +77,16 @@ async def change_account(
     return answers.json(request, shown(account), etag=_tag(account))
 
 
-@router.post("/v1/accounts/{account_id}/pause", response_model=shapes.Account)
+@router.post("/v1/accounts/{account_id}/pause", response_model=shapes.Account, openapi_extra=answers.IF_MATCH)
 async def pause_account(request: Request, caller: Writer, account_id: UUID) -> Response:
     """No sync begins any more. One that is at work goes on to its end."""
     account = await _followed(request, caller, AccountId(account_id), {"is_sync_enabled": False})
     return answers.json(request, shown(account), etag=_tag(account))
 
 
-@router.post("/v1/accounts/{account_id}/resume", response_model=shapes.Account)
+@router.post(
+    "/v1/accounts/{account_id}/resume", response_model=shapes.Account, openapi_extra=answers.IF_MATCH
+)
 async def resume_account(request: Request, caller: Writer, account_id: UUID) -> Response:
     """It is kept in step again, and is due at once."""
     account = await _followed(request, caller, AccountId(account_id), {"is_sync_enabled": True})

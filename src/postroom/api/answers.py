@@ -12,6 +12,19 @@ from fastapi import Request, Response
 from postroom.api.problems import Problem, bad
 from postroom.ids import time_of as time_of
 
+IF_MATCH: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "If-Match",
+            "in": "header",
+            "required": False,
+            "description": "The ETag of what the caller looked at: 412 where it is another by now.",
+            "schema": {"type": "string", "maxLength": 1000},
+        }
+    ]
+}
+"""For the document, of an operation that asks `must_match`."""
+
 
 def json(
     request: Request,

@@ -20,14 +20,17 @@ from postroom.api import (
     messages,
     problems,
     search,
+    sender,
     sends,
     tenants,
+    webhooks,
 )
 from postroom.api.context import Context
 from postroom.api.outer import Outer
 
 _NOUNS = (
     accounts,
+    sender,
     folders,
     messages,
     message_changes,
@@ -37,6 +40,7 @@ _NOUNS = (
     sends,
     changes,
     events,
+    webhooks,
     audit,
     tenants,
     health,
@@ -44,13 +48,25 @@ _NOUNS = (
 _SHOWN = ["ETag", "Location", "X-Request-Id", "RateLimit", "RateLimit-Policy", "Retry-After", "Content-Range"]
 
 
-def make_app(context: Context) -> ASGIApp:
-    """The service over an open database."""
-    app = FastAPI(title="Postroom", docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.state.context = context
+def documented() -> FastAPI:
+    """Everything that can be asked, and the document of it, without a store behind."""
+    app = FastAPI(
+        title="Postroom",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+    )
     for noun in _NOUNS:
         app.include_router(noun.router)
     documents.install(app)
+    return app
+
+
+def make_app(context: Context) -> ASGIApp:
+    """The service over an open database."""
+    app = documented()
+    app.state.context = context
     problems.install(app)
     origins = [each.strip() for each in context.settings.service_origins.split(",") if each.strip()]
     inner: ASGIApp = app
@@ -58,7 +74,7 @@ def make_app(context: Context) -> ASGIApp:
         inner = CORSMiddleware(
             app,
             allow_origins=origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key"],
             expose_headers=_SHOWN,
         )

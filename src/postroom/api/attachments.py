@@ -25,7 +25,11 @@ async def get_attachment(request: Request, caller: Reader, attachment_id: UUID) 
     return answers.json(request, _shown(row))
 
 
-@router.get("/v1/attachments/{attachment_id}/content", response_class=Response)
+@router.get(
+    "/v1/attachments/{attachment_id}/content",
+    response_class=Response,
+    responses={200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}},
+)
 async def attachment_content(
     request: Request,
     caller: Reader,

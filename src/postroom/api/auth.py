@@ -1,4 +1,4 @@
-"""Who is asking: a key in the header becomes a caller, with the tenant of the key and no other."""
+"""Who is asking: a key or token in the header becomes a caller, with its tenant and no other."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
         if identity is None:
             raise unknown()
         request.state.key = identity.prefix
-        standing = await context.limits.count(identity.key_id, identity.tenant_id)
+        standing = await context.limits.count(identity.counted_as, identity.tenant_id)
         if standing is not None:
             request.state.limits = standing.headers()
             if not standing.allowed:

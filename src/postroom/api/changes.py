@@ -12,7 +12,7 @@ from postroom.api import answers, shapes
 from postroom.api.auth import Caller, Reader
 from postroom.api.problems import Problem, bad, not_found
 from postroom.model import AccountId
-from postroom.store import changes
+from postroom.store import changes, feed
 from postroom.store.database import TenantTx
 
 router = APIRouter(tags=["changes"])
@@ -96,24 +96,13 @@ async def read(
         if len(rows) == room:
             last = rows[-1].modseq
             rows = [each for each in rows if each.modseq < last]
-            found += [_shown(account, each) for each in rows]
+            found += [feed.told(account, each) for each in rows]
             now[account] = last - 1
             return found, now, True
-        found += [_shown(account, each) for each in rows]
+        found += [feed.told(account, each) for each in rows]
         # A number may have been taken for nothing: then there is no row of it.
         now[account] = max([head, *(each.modseq for each in rows)])
     return found, now, False
-
-
-def _shown(account: AccountId, change: changes.Change) -> dict[str, Any]:
-    return {
-        "account_id": account,
-        "modseq": change.modseq,
-        "kind": change.kind,
-        "object_type": change.object_type,
-        "ids": change.object_ids,
-        "at": answers.time_of(change.at),
-    }
 
 
 def _about(only: AccountId | None) -> str:

@@ -31,7 +31,7 @@ _OPEN = ("/healthz", "/readyz", "/metrics")
 _ABOUT = """Mail in your own PostgreSQL, over HTTP. A request reads and writes rows and never waits for a mail server: what is
 to happen there is pending until a worker has done it.
 
-Every request shows a key: `Authorization: Bearer prk_…`. The tenant is the key's. Times are RFC 3339; lists are read
+Every request shows a key: `Authorization: Bearer prk_…`, or a token of your identity provider. The tenant is the key's. Times are RFC 3339; lists are read
 page by page with the `next` of the last one. A refusal is `application/problem+json`."""
 
 
@@ -58,6 +58,12 @@ def _made(app: FastAPI) -> dict[str, Any]:
     listed["Problem"] = shapes.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "A key of a tenant (`prk_…`)."},
+        "token": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "A token of the application's identity provider, where the service believes one.",
+        },
         "installation": {
             "type": "http",
             "scheme": "bearer",
@@ -75,8 +81,8 @@ def _made(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             operation["responses"].pop("422", None)
             operation["responses"] |= refusals
-            scheme = "installation" if path.startswith("/v1/tenants") else "key"
-            operation["security"] = [] if path in _OPEN else [{scheme: []}]
+            schemes = ["installation"] if path.startswith("/v1/tenants") else ["key", "token"]
+            operation["security"] = [] if path in _OPEN else [{scheme: []} for scheme in schemes]
             if "304" not in operation["responses"]:
                 operation["responses"]["304"] = {"description": "The caller has it already."}
     return document

@@ -56,7 +56,7 @@ async def get_draft(request: Request, caller: Reader, draft_id: UUID) -> Respons
     return answers.json(request, _shown(row, letter), etag=_tag(row))
 
 
-@router.patch("/v1/drafts/{draft_id}", response_model=shapes.Draft)
+@router.patch("/v1/drafts/{draft_id}", response_model=shapes.Draft, openapi_extra=answers.IF_MATCH)
 async def change_draft(
     request: Request, caller: Writer, draft_id: UUID, body: shapes.DraftChange
 ) -> Response:
@@ -76,7 +76,7 @@ async def change_draft(
     return answers.json(request, _shown(row, letter), etag=_tag(row))
 
 
-@router.delete("/v1/drafts/{draft_id}", status_code=204)
+@router.delete("/v1/drafts/{draft_id}", status_code=204, openapi_extra=answers.IF_MATCH)
 async def delete_draft(request: Request, caller: Writer, draft_id: UUID) -> Response:
     """Throw a draft away."""
     async with caller.tx() as tx:
@@ -88,7 +88,13 @@ async def delete_draft(request: Request, caller: Writer, draft_id: UUID) -> Resp
     return answers.nothing(request)
 
 
-@router.post("/v1/drafts/{draft_id}/send", response_model=shapes.Sent, status_code=202, tags=["sends"])
+@router.post(
+    "/v1/drafts/{draft_id}/send",
+    response_model=shapes.Sent,
+    status_code=202,
+    tags=["sends"],
+    openapi_extra=answers.IF_MATCH,
+)
 async def send_draft(request: Request, caller: Sender, draft_id: UUID, body: shapes.When) -> Response:
     """It goes into the outbox; a worker sends it. Until then it can be cancelled, and is a draft again."""
     blobs = caller.context.blobs

@@ -14,6 +14,7 @@ from starlette.responses import StreamingResponse
 
 from postroom.api.auth import Caller, Reader
 from postroom.api.changes import Position, Since, position_of, read, sealed, visible_heads
+from postroom.api.problems import Problem
 from postroom.errors import PostroomError
 from postroom.model import AccountId
 
@@ -66,7 +67,7 @@ async def _stream(caller: Caller, position: Position, only: AccountId | None) ->
                     if is_due:
                         due.clear()
                         pieces, position, has_more = await _next(caller, position, only)
-                except PostroomError:
+                except (PostroomError, Problem):
                     return  # the client comes back by itself, and says where it was
                 for piece in pieces:
                     yield piece

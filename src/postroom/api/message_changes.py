@@ -21,7 +21,7 @@ router = APIRouter(tags=["messages"])
 _FLAGS = {"is_read": "\\Seen", "is_flagged": "\\Flagged", "is_answered": "\\Answered", "is_draft": "\\Draft"}
 
 
-@router.patch("/v1/messages/{message_id}", response_model=shapes.Changed)
+@router.patch("/v1/messages/{message_id}", response_model=shapes.Changed, openapi_extra=answers.IF_MATCH)
 async def mark_message(request: Request, caller: Writer, message_id: UUID, body: wanted.Marks) -> Response:
     """Set and take away flags and keywords, in all folders of the message. Takes If-Match."""
     async with caller.tx() as tx:
@@ -29,7 +29,7 @@ async def mark_message(request: Request, caller: Writer, message_id: UUID, body:
         return await _answer(request, tx, message_id, await _marked(tx, [message_id], body))
 
 
-@router.post("/v1/messages/{message_id}/move", response_model=shapes.Changed)
+@router.post("/v1/messages/{message_id}/move", response_model=shapes.Changed, openapi_extra=answers.IF_MATCH)
 async def move_message(request: Request, caller: Writer, message_id: UUID, body: wanted.Move) -> Response:
     """Into another folder of its account. Takes If-Match."""
     async with caller.tx() as tx:
@@ -37,7 +37,7 @@ async def move_message(request: Request, caller: Writer, message_id: UUID, body:
         return await _answer(request, tx, message_id, await _moved(tx, [message_id], body))
 
 
-@router.post("/v1/messages/{message_id}/copy", response_model=shapes.Changed)
+@router.post("/v1/messages/{message_id}/copy", response_model=shapes.Changed, openapi_extra=answers.IF_MATCH)
 async def copy_message(request: Request, caller: Writer, message_id: UUID, body: wanted.Copy) -> Response:
     """Into another folder of its account as well."""
     async with caller.tx() as tx:
@@ -47,7 +47,7 @@ async def copy_message(request: Request, caller: Writer, message_id: UUID, body:
         return await _answer(request, tx, message_id, done)
 
 
-@router.delete("/v1/messages/{message_id}", response_model=shapes.Changed)
+@router.delete("/v1/messages/{message_id}", response_model=shapes.Changed, openapi_extra=answers.IF_MATCH)
 async def delete_message(request: Request, caller: Writer, message_id: UUID) -> Response:
     """Out of every list and search; on its server it goes to Trash. It can be restored until it is purged."""
     async with caller.tx() as tx:
@@ -55,7 +55,9 @@ async def delete_message(request: Request, caller: Writer, message_id: UUID) -> 
         return await _answer(request, tx, message_id, await intents.delete(tx, [MessageId(message_id)]))
 
 
-@router.post("/v1/messages/{message_id}/restore", response_model=shapes.Changed)
+@router.post(
+    "/v1/messages/{message_id}/restore", response_model=shapes.Changed, openapi_extra=answers.IF_MATCH
+)
 async def restore_message(request: Request, caller: Writer, message_id: UUID) -> Response:
     """Back to where it lay, here and on its server."""
     async with caller.tx() as tx:

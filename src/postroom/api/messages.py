@@ -87,7 +87,11 @@ async def get_message(request: Request, caller: Reader, message_id: UUID, fields
     return answers.json(request, await _whole(row, names), etag=etag)
 
 
-@router.get("/v1/messages/{message_id}/raw", response_class=Response)
+@router.get(
+    "/v1/messages/{message_id}/raw",
+    response_class=Response,
+    responses={200: {"content": {"message/rfc822": {"schema": {"type": "string", "format": "binary"}}}}},
+)
 async def raw_message(request: Request, caller: Reader, message_id: UUID) -> Response:
     """The exact bytes as they came (message/rfc822). Takes Range and If-None-Match."""
     async with caller.tx() as tx:

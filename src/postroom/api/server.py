@@ -16,6 +16,7 @@ from postroom.api.hub import Hub
 from postroom.api.keyring import Keyring
 from postroom.api.limits import Limits
 from postroom.api.outer import start_logging
+from postroom.api.tokens import tokens_of
 from postroom.blobs import Blobs
 from postroom.settings import Settings
 from postroom.store.credentials import MasterKey
@@ -54,6 +55,7 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. `url` is of the login email_service."""
     start_logging(settings.log_level.upper(), for_people=settings.run_mode == "development")
+    tokens = tokens_of(settings)
     limits = Limits(
         key_rate=settings.service_rate,
         tenant_rate=settings.service_tenant_rate,
@@ -72,7 +74,7 @@ async def serve(
             db=db,
             blobs=Blobs(settings),
             cursors=Cursors(cursor_key),
-            keyring=Keyring(db),
+            keyring=Keyring(db, tokens),
             limits=limits,
             figures=figures,
             hub=hub,

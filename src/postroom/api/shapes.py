@@ -274,7 +274,7 @@ class Change(BaseModel):
     account_id: UUID
     modseq: int
     kind: Literal["created", "updated", "deleted"]
-    object_type: Literal["account", "folder", "message", "thread"]
+    object_type: Literal["account", "folder", "message", "thread", "match", "webhook"]
     ids: list[UUID]
     at: Time
 

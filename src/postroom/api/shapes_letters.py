@@ -76,6 +76,32 @@ class NewSend(NewDraft, When):
     pass
 
 
+class NewSender(Shape):
+    """The server that takes the account's mail. Without a `password` the account signs in with that of its mailbox."""
+
+    hostname: Annotated[Text, Field(min_length=1, max_length=253, examples=["smtp.example.com"])]
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    encryption: Literal["none", "tls", "starttls"] = "tls"
+    username: Annotated[Text, Field(min_length=1, max_length=500)] | None = None
+    password: Annotated[Text, Field(min_length=1, max_length=1000)] | None = None
+    sign_in: Literal["mailbox", "none"] = "mailbox"
+    display_name: Annotated[Text, Field(max_length=200)] | None = None
+    sent_copy: Literal["auto", "append", "server", "none"] = "auto"
+
+
+class Sender(BaseModel):
+    """`sent_copy`: who keeps a copy in Sent, we (append), the server, or nobody."""
+
+    hostname: str
+    port: int
+    encryption: Literal["none", "tls", "starttls"]
+    username: str | None
+    display_name: str | None
+    sent_copy: Literal["append", "server", "none"]
+    dkim_domain: str | None
+    dkim_selector: str | None
+
+
 class DraftFile(BaseModel):
     filename: str | None
     mime_type: str

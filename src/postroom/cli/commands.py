@@ -27,6 +27,7 @@ from postroom.cli import (
     server,
     share,
     smtp,
+    standby,
     status,
     sync,
     take,
@@ -34,6 +35,7 @@ from postroom.cli import (
     tenant_life,
     tune,
     verify,
+    webhook,
     worker,
 )
 from postroom.cli.frame import app
@@ -66,6 +68,7 @@ __all__ = [
     "server",
     "share",
     "smtp",
+    "standby",
     "status",
     "sync",
     "take",
@@ -73,5 +76,6 @@ __all__ = [
     "tenant_life",
     "tune",
     "verify",
+    "webhook",
     "worker",
 ]

@@ -22,12 +22,9 @@ def up(
 
     Example:  postroom up --detach
     """
-    from postroom.ops.provision import open_site
-
-    site = open_site(chosen(), tell=say, renew_passwords=True)
-    where = site.url("postgres").rpartition("@")[2]
+    ready = _up()
     try:
-        say(f'Ready: {where}. Connect with: psql "$(postroom url --role email_service)"')
+        say(ready)
         if detach:
             return
         if chosen().database_url is not None:
@@ -37,6 +34,30 @@ def up(
             time.sleep(3600)
     except Interrupted:
         _stop()
+
+
+def _up() -> str:
+    from postroom.ops.cluster import Cluster
+    from postroom.ops.home import Home
+    from postroom.ops.members import is_follower, refuse_fenced
+    from postroom.ops.provision import open_site
+
+    if chosen().database_url is None:
+        refuse_fenced(
+            Home(chosen().home)
+        )  # the store itself may live on elsewhere: that is not what was asked for
+        if is_follower(Home(chosen().home)):
+            server = Cluster(
+                chosen().home, postgres_bin=chosen().postgres_bin, port=chosen().port
+            ).ensure_running()
+            return (
+                f"Ready as a standby: {server.host}:{server.port}. See how far it is: postroom standby status"
+            )
+    site = open_site(chosen(), tell=say, renew_passwords=True)
+    if chosen().database_url is None:
+        refuse_fenced(Home(chosen().home))  # which may have come out only now
+    where = site.url("postgres").rpartition("@")[2]
+    return f'Ready: {where}. Connect with: psql "$(postroom url --role email_service)"'
 
 
 @app.command()

@@ -21,10 +21,6 @@ from postroom.cli.frame import (
 )
 from postroom.errors import UsageError
 
-_PORTS = {"tls": 465, "starttls": 587, "none": 25}
-_KEEPS_COPIES = ("gmail.com", "googlemail.com", "office365.com", "outlook.com")
-"""Servers that put what they send into the Sent folder by themselves."""
-
 
 @accounts_app.command()
 def smtp(
@@ -67,16 +63,18 @@ def smtp(
 
     Example:  postroom account smtp -t acme -a me@example.com --host smtp.example.com --same-password
     """
-    if encryption not in _PORTS:
+    from postroom.store import senders
+
+    if encryption not in senders.PORTS:
         raise UsageError(reason=f"--encryption is {encryption!r}; there are tls, starttls and none.")
     if sent_copy == "auto":
-        sent_copy = "server" if host.lower().endswith(_KEEPS_COPIES) else "append"
+        sent_copy = senders.copy_of(host)
     if sent_copy not in ("append", "server", "none"):
         raise UsageError(reason=f"--sent-copy is {sent_copy!r}; there are auto, append, server and none.")
     password = None if same_password or no_sign_in else _password(from_stdin=password_stdin)
     shown: dict[str, Any] = {
         "hostname": host,
-        "port": port or _PORTS[encryption],
+        "port": port or senders.PORTS[encryption],
         "encryption": encryption,
         "username": None if no_sign_in else username or account,
         "display_name": name,

@@ -56,18 +56,32 @@ def status(as_json: JsonOption = False) -> None:
                 each["state"],
             )
         console.print(workers)
+    for each in found["webhooks"]:
+        said = f"webhook {each['id']} of {each['tenant']} is {each['state']}: {each['error']}"
+        console.print(escape(said), style="yellow")
     for trouble in found["quarantine"]:
         console.print(escape(f"quarantine: {trouble['origin']}: {trouble['reason']}"), style="yellow")
 
 
 async def _status() -> dict[str, Any]:
     from postroom.ops.provision import open_site
-    from postroom.store import accounts, folders, intent_rows, jobs, messages, quarantine, system, workers
+    from postroom.store import (
+        accounts,
+        folders,
+        intent_rows,
+        jobs,
+        messages,
+        quarantine,
+        system,
+        webhooks,
+        workers,
+    )
     from postroom.store.migrate import schema_version
 
     site = open_site(chosen(), tell=say)
     rows: list[dict[str, Any]] = []
     troubles: list[dict[str, Any]] = []
+    hooks: list[dict[str, Any]] = []
     async with store("email_worker") as db:
         async with db.system() as tx:
             tenants = await system.tenants(tx)
@@ -77,6 +91,17 @@ async def _status() -> dict[str, Any]:
             async with db.tenant(tenant.id, in_any_state=True) as tx:
                 await accounts.end_lost_syncs(tx)
                 troubles += await quarantine.open_troubles(tx)
+                hooks += [
+                    {
+                        "tenant": tenant.name,
+                        "id": str(row["id"]),
+                        "state": state,
+                        "since": row["disabled_at"] or row["failing_since"],
+                        "error": row["disabled_reason"] or row["last_error"],
+                    }
+                    for row in await webhooks.all_of(tx)
+                    if (state := webhooks.state_of(row)) in ("failing", "disabled")
+                ]
                 states = await jobs.of_tenant(tx)
                 for account in await accounts.all_accounts(tx):
                     count, size = await messages.count_of(tx, account.id)
@@ -136,6 +161,7 @@ async def _status() -> dict[str, Any]:
             }
             for each in there
         ],
+        "webhooks": hooks,
         "quarantine": troubles,
     }
 

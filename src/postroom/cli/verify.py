@@ -21,6 +21,8 @@ from postroom.cli.frame import (
 )
 from postroom.cli.mailbox import opened
 from postroom.errors import Unequal
+from postroom.ids import now_ms
+from postroom.ops.report_file import as_time
 
 _WORDS = {
     "missing": "missing",
@@ -47,20 +49,29 @@ def verify(
 ) -> None:
     """Compare an account with its server afresh, and what is stored with its own hashes; exit code 15 where they differ.
 
+    With --json the outcome is signed, for `postroom report verify`.
+
     Example:  postroom verify -t acme -a me@example.com --repair
     """
+    key = _signing_key() if as_json else None  # now, and not after hours
+    begun_at = now_ms()
     count, last, tally = run(_verify(tenant, account, deep=deep, repair=repair))
     left = sum(each.difference.count for each in last)
     mended = max(count - left, 0) if repair else 0
-    if as_json:
-        print_json(
-            {
-                "account": account.lower(),
-                "is_equal": left == 0,
-                "repaired": mended,
-                "folders": [_row(each) for each in last],
-            }
-        )
+    if key is not None:
+        report = {
+            "kind": "postroom.verification",
+            "version": 1,
+            "tenant": tenant,
+            "account": account.lower(),
+            "begun_at": as_time(begun_at),
+            "finished_at": as_time(now_ms()),
+            "is_deep": deep,
+            "is_equal": left == 0,
+            "repaired": mended,
+            "folders": [_row(each) for each in last],
+        }
+        print_json(key.sign(report))
     else:
         _show(last)
         if repair:
@@ -76,6 +87,12 @@ def verify(
             else f"Mend it: postroom verify -t {tenant} -a {account} --repair."
         )
         raise Unequal(account=account, count=left, mend=mend)
+
+
+def _signing_key() -> Any:
+    from postroom.ops.signing import signing_key
+
+    return signing_key(chosen())
 
 
 async def _verify(tenant: str, email: str, *, deep: bool, repair: bool) -> tuple[int, list[Any], Any]:

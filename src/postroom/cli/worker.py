@@ -25,7 +25,7 @@ def worker(
         bool, typer.Option("--no-push", help="Wait for no news: look at accounts in their intervals only.")
     ] = False,
 ) -> None:
-    """Keep the accounts of all tenants current and send what is due, until Ctrl-C or SIGTERM. Start as many as you like, on any machine.
+    """Keep the accounts of all tenants current, send what is due and call webhooks, until Ctrl-C or SIGTERM. Start as many as you like, on any machine.
 
     Example:  postroom worker --concurrency 16
     """
@@ -40,6 +40,7 @@ async def _work(concurrency: int | None, *, is_pushed: bool) -> None:
     from postroom.blobs import Blobs
     from postroom.ops.master_key import master_key
     from postroom.outbox.posting import Posting
+    from postroom.outbox.telling import Telling
     from postroom.sync.leased import Surroundings
     from postroom.sync.worker import Worker
 
@@ -67,10 +68,12 @@ async def _work(concurrency: int | None, *, is_pushed: bool) -> None:
         posting = Posting(
             db, around.blobs, settings, master=around.master, tokens=partial(_tokens, db, around.master)
         )
+        telling = Telling(db, settings, master=around.master)
         try:
-            async with asyncio.TaskGroup() as both:
-                both.create_task(Worker(around).run(stop))
-                both.create_task(posting.run(stop))
+            async with asyncio.TaskGroup() as work:
+                work.create_task(Worker(around).run(stop))
+                work.create_task(posting.run(stop))
+                work.create_task(telling.run(stop))
         except ExceptionGroup as several:
             raise several.exceptions[0] from None
     say("Stopped. What was committed is kept; the next worker goes on from there.")

@@ -12,13 +12,16 @@ from typing import Literal
 from urllib.parse import quote
 
 from postroom.errors import ClusterError
+from postroom.ops import members
 from postroom.ops.binaries import find_binaries, find_psql
 from postroom.ops.home import Home, ensure_secret, folder_errors, load_secrets, save_secrets, size_on_disk
 from postroom.ops.launching import HOST, launch, remove_short_folder, usable_port, wait_for_answer
 from postroom.ops.making import SUPERUSER, make_data, make_folders
+from postroom.ops.members import refuse_fenced
 from postroom.ops.postmaster import Postmaster, find_postmaster, free_port, wait_for_end
 from postroom.ops.reach import within_reach
 from postroom.ops.server_user import server_user
+from postroom.ops.standby.asking import refuse_superseded
 
 __all__ = ["Cluster", "ClusterStatus", "Endpoint", "ensure_secret", "load_secrets", "save_secrets"]
 
@@ -60,8 +63,12 @@ class Cluster:
         self._forced_port = port
 
     def ensure_running(self) -> Endpoint:
-        """Make the server if there is none, start it if it is down, and return when it answers."""
+        """Make the server if there is none, start it if it is down, and return when it answers.
+
+        Raises ServerFenced for one whose place another has taken.
+        """
         with self._locked() as lock:
+            refuse_fenced(self._home)
             running = find_postmaster(self._home.data) or self._start(lock)
             self._refuse_other_port(running)
             password = self._password()
@@ -127,7 +134,11 @@ class Cluster:
                 yield lock
 
     def _start(self, lock: int) -> Postmaster:
-        forced = self._forced_port is not None
+        known = members.read(self._home.path)
+        if known:
+            refuse_superseded(self._home, known)
+        # The others know where it listens: it does not move.
+        forced = self._forced_port is not None or known is not None
         marker = self._home.read_marker()
         port = self._forced_port or (marker.port if marker else free_port())
         if forced and marker is None:

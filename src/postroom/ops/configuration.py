@@ -58,7 +58,13 @@ TUNED = "tuned.conf"
 BACKUP = "backup.conf"
 """What `postroom backup enable` has written: where the log is archived."""
 
-_MORE = "".join(f"include_if_exists = '{name}'\n" for name in (TUNED, BACKUP, "extra.conf"))
+EXTRA = "extra.conf"
+"""What somebody has written by hand."""
+
+STANDBY = "standby.conf"
+"""What `postroom standby` has written: whom the server follows, and who follows it. It comes last."""
+
+_MORE = "".join(f"include_if_exists = '{name}'\n" for name in (TUNED, BACKUP, EXTRA, STANDBY))
 
 
 def _quoted(value: str) -> str:

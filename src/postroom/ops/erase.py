@@ -8,7 +8,6 @@ a blob lie elsewhere they go before the row that knows where. The tenant's own r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +20,7 @@ from postroom.ids import now_ms
 from postroom.ops import tenant_login
 from postroom.ops.home import write_private
 from postroom.ops.provision import Site
-from postroom.ops.report_file import as_text
+from postroom.ops.report_file import as_text, as_time
 from postroom.ops.signing import signing_key
 from postroom.settings import Settings
 from postroom.store import holds, moves
@@ -182,8 +181,8 @@ class _Erasing:
             "kind": "postroom.erasure",
             "version": 1,
             "tenant": {"id": str(self._tenant.id), "name": self._tenant.name},
-            "begun_at": _time(begun_at),
-            "finished_at": _time(at),
+            "begun_at": as_time(begun_at),
+            "finished_at": as_time(at),
             "schema_version": await moves.schema_version(tx),
             "removed": {
                 **{name: count for name, count in tally.items() if name not in ("rows", "places")},
@@ -274,7 +273,3 @@ async def _add(
     tally["places"] = {**tally.get("places", {}), **places}
     await moves.note(tx, "erase", begun_at, tally)
     return tally
-
-
-def _time(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")

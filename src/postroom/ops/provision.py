@@ -11,18 +11,22 @@ from psycopg import errors, sql
 from psycopg.conninfo import conninfo_to_dict
 
 from postroom.errors import (
+    ClusterError,
     DatabaseFull,
     DatabaseUnreachable,
+    ServerFenced,
     ServerUnfit,
     SettingError,
     StoreError,
     UsageError,
 )
+from postroom.ops import members
 from postroom.ops.cluster import Cluster, ensure_secret
 from postroom.ops.fitness import is_empty
-from postroom.ops.home import Home, full_folder
+from postroom.ops.home import Home, full_folder, load_secrets
+from postroom.ops.making import SUPERUSER
 from postroom.settings import Settings
-from postroom.store.database import first_line
+from postroom.store.database import first_line, where_of
 from postroom.store.migrate import is_current, migrate
 
 DATABASE = "email_service"
@@ -96,6 +100,7 @@ def _libpq(url: str) -> dict[str, str]:
         "dbname": "PGDATABASE",
         "sslmode": "PGSSLMODE",
         "sslrootcert": "PGSSLROOTCERT",
+        "target_session_attrs": "PGTARGETSESSIONATTRS",
     }
     return {variable: str(parts[key]) for key, variable in names.items() if key in parts}
 
@@ -113,7 +118,14 @@ def open_site(
     site = Site(_admin_url(settings), settings)
     if not renew_passwords and is_current(site.url("email_worker")):
         return site
-    is_new = _ensure_database(site.url("postgres"))
+    try:
+        is_new = _ensure_database(site.url("postgres"))
+    except DatabaseUnreachable as error:
+        if settings.database_url or members.read(settings.home) is None:
+            raise
+        raise ClusterError(
+            reason="No member of this store takes writes.", mend="See what each is: postroom standby status."
+        ) from error
     migrate(site.url("postgres"), tell=tell)
     _ensure_passwords(site, may_change=is_new or renew_passwords or not settings.database_url)
     return site
@@ -135,7 +147,16 @@ def _admin_url(settings: Settings) -> str:
             )
         return urlunsplit(parts._replace(path=parts.path if len(parts.path) > 1 else f"/{DATABASE}"))
     cluster = Cluster(settings.home, postgres_bin=settings.postgres_bin, port=settings.port)
-    endpoint = cluster.ensure_running()
+    known = members.read(settings.home)
+    try:
+        endpoint = cluster.ensure_running()
+    except ServerFenced:
+        if known is None:
+            raise
+        # The store lives on elsewhere, and is reached from here.
+        return known.url("postgres", load_secrets(settings.home)[SUPERUSER])
+    if known:
+        return known.url("postgres", endpoint.superuser_password)
     password = quote(endpoint.superuser_password, safe="")
     return f"postgresql://postgres:{password}@{endpoint.host}:{endpoint.port}/{DATABASE}"
 
@@ -181,8 +202,7 @@ def _connect(url: str) -> psycopg.Connection:
 
 
 def _where(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or 5432}"
+    return where_of(url).partition("/")[0]
 
 
 def _ensure_passwords(site: Site, *, may_change: bool) -> None:

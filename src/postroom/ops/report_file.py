@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from postroom.errors import SignatureRefused, UsageError
+
+
+def as_time(milliseconds: int) -> str:
+    """A moment as reports write it: ISO 8601, UTC."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def as_text(report: Mapping[str, Any]) -> str:

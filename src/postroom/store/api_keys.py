@@ -31,14 +31,20 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Whose key it is."""
+    """Whose key it is, or whose token."""
 
-    key_id: UUID
+    key_id: UUID | None
+    """None: it is a token of the application's identity provider."""
     prefix: str
     tenant_id: TenantId
     user_id: UserId | None
     scopes: frozenset[Scope]
     expires_at: int | None
+
+    @property
+    def counted_as(self) -> UUID:
+        """Whose requests are counted together: of a key, else of a user, else of the tenant."""
+        return self.key_id or self.user_id or self.tenant_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from postroom.store.database import TenantTx
 
 QUERIES = queries("changes")
 ChangeKind = Literal["created", "updated", "deleted"]
-ObjectType = Literal["account", "folder", "message", "thread"]
+ObjectType = Literal["account", "folder", "message", "thread", "match", "webhook"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

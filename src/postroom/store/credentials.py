@@ -23,7 +23,7 @@ from postroom.sql import queries
 from postroom.store.database import TenantTx
 
 QUERIES = queries("credentials")
-Kind = Literal["password", "oauth2"]
+Kind = Literal["password", "oauth2", "webhook"]
 _NONCE_BYTES = 12
 
 
@@ -126,7 +126,7 @@ async def get(
     if not rows:
         raise StoreError(reason="the account has no credential; give it one: postroom account add --help")
     row = rows[0]
-    return Secret(kind=row["kind"], value=_opened(tx.tenant_id, row, master))
+    return Secret(kind=row["kind"], value=opened(tx.tenant_id, row, master))
 
 
 async def replace(
@@ -186,7 +186,8 @@ def _sealed(bound_to: bytes, value: bytes, master: MasterKey) -> dict[str, Any]:
     }
 
 
-def _opened(tenant_id: TenantId, row: dict[str, Any], master: MasterKey) -> bytes:
+def opened(tenant_id: TenantId, row: dict[str, Any], master: MasterKey) -> bytes:
+    """The secret of an envelope as its row has it. Raises StoreError when this key does not open it."""
     bound_to = binding_of(tenant_id, row["account_id"], row["kind"])
     try:
         data_key = master.open(bytes(row["wrapped_key"]), bound_to)

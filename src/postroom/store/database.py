@@ -152,7 +152,7 @@ class Database:
         statement_timeout_seconds: int = 60,
         program: str = "postroom",
     ) -> None:
-        self._where = _where(dsn)
+        self._where = where_of(dsn)
         self._before_commit: Callable[[TenantTx], Awaitable[None]] | None = None
         # In the transaction, not the session: a pooler takes no options, and gives the session to somebody else.
         self._limits = f"set local statement_timeout = '{statement_timeout_seconds:d}s'"
@@ -164,6 +164,11 @@ class Database:
                 "autocommit": True,
                 "prepare_threshold": None,  # behind a transaction pooler a prepared statement is gone at the next use
                 "connect_timeout": 10,
+                # A server that went away without a word is given up after half a minute, for the next one of the URL.
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "tcp_user_timeout": 30_000,
                 "application_name": program,
             },
             min_size=0,
@@ -290,6 +295,8 @@ def translated(name: str) -> Iterator[None]:
         raise Denied(reason=error.diag.message_primary or "no right to do it") from error
     except (pg.QueryCanceled, pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure) as error:
         raise DatabaseBusy(reason=f"{name}: {first_line(error)}") from error
+    except pg.ReadOnlySqlTransaction as error:
+        raise DatabaseUnreachable(where="the server", reason="it takes no writes, as a standby") from error
     except (pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow) as error:
         raise DatabaseUnreachable(where="the server", reason=first_line(error)) from error
     except psycopg.OperationalError as error:
@@ -307,6 +314,11 @@ def first_line(error: BaseException) -> str:
     return re.sub(r"^connection failed: (connection to server at .*? failed: )?(FATAL: +)?", "", said)
 
 
-def _where(dsn: str) -> str:
+def where_of(dsn: str) -> str:
+    """The servers and the database, without who and with which password."""
     known = conninfo_to_dict(dsn)
-    return f"{known.get('host', 'localhost')}:{known.get('port', 5432)}/{known.get('dbname', '')}"
+    hosts = str(known.get("host") or "localhost").split(",")
+    ports = str(known.get("port") or 5432).split(",")
+    ports = ports if len(ports) == len(hosts) else ports[:1] * len(hosts)
+    servers = ",".join(f"{host}:{port or 5432}" for host, port in zip(hosts, ports, strict=True))
+    return f"{servers}/{known.get('dbname', '')}"

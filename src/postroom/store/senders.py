@@ -11,6 +11,9 @@ from postroom.sql import queries
 from postroom.store.database import TenantTx
 
 QUERIES = queries("senders")
+PORTS: dict[Encryption, int] = {"tls": 465, "starttls": 587, "none": 25}
+_KEEPS_COPIES = ("gmail.com", "googlemail.com", "office365.com", "outlook.com")
+"""Servers that put what they send into the Sent folder by themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,11 @@ class Mailbox:
     username: str | None
     credential_id: CredentialId | None
     ca_pem: str | None
+
+
+def copy_of(hostname: str) -> SentCopy:
+    """Who keeps a copy in Sent, where nobody has said it."""
+    return "server" if hostname.lower().endswith(_KEEPS_COPIES) else "append"
 
 
 async def find(tx: TenantTx, account_id: AccountId) -> Sender | None:

@@ -30,6 +30,11 @@ async def mine(tx: TenantTx) -> TenantState:
     return TenantState(**(await tx.rows(QUERIES.mine))[0])
 
 
+async def is_there(tx: TenantTx) -> bool:
+    """Whether there is a tenant of this id."""
+    return bool(await tx.rows(QUERIES.mine))
+
+
 async def suspend(tx: TenantTx, *, is_suspended: bool) -> bool:
     """Suspend the tenant, or let it in again, as the owner; whether that is anything new."""
     at = now_ms()

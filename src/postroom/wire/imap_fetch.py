@@ -109,7 +109,7 @@ class BodyReader:
         found: dict[int, RawMessage] = {}
         unreadable: dict[int, _Trouble] = {}
         try:
-            self._collect(uids, found, unreadable)
+            self._collect(uids, found, unreadable, is_first=True)
         except SourceError:
             yield from (found[uid] for uid in uids if uid in found)  # what came before the end is kept
             raise
@@ -123,16 +123,24 @@ class BodyReader:
                 )
 
     def _collect(
-        self, uids: Sequence[int], found: dict[int, RawMessage], unreadable: dict[int, _Trouble]
+        self,
+        uids: Sequence[int],
+        found: dict[int, RawMessage],
+        unreadable: dict[int, _Trouble],
+        *,
+        is_first: bool = False,
     ) -> None:
-        """Fetch them all at once, and where that fails, what is missing in halves, or around the one to blame."""
+        """Fetch them all at once, and where that fails, what is missing in halves, or around the one to blame.
+
+        Each is asked for twice before it is given up, also one that was asked for alone.
+        """
         before = len(found)
         trouble = self._try(uids, found)
         missing = [uid for uid in uids if uid not in found]
         if trouble is None:
             missing = self._still_there(missing)
             trouble = _Trouble(reason="the server lists it but does not give its text")
-        if missing and len(uids) == 1:
+        if missing and len(uids) == 1 and not is_first:
             unreadable[missing[0]] = trouble
             return
         half = (len(missing) + 1) // 2

@@ -189,8 +189,8 @@ create table email_tenants (
 create table email_credentials (
   tenant_id    uuid not null references email_tenants (tenant_id),
   id           uuid not null,
-  account_id   uuid not null,
-  kind         text not null check (kind in ('password', 'oauth2')),
+  account_id   uuid not null,                                          -- or the webhook that signs with it
+  kind         text not null check (kind in ('password', 'oauth2', 'webhook')),
   key_id       text not null,
   wrapped_key  bytea not null,
   ciphertext   bytea not null,
@@ -527,7 +527,7 @@ create table email_changes (
   account_id   uuid not null,
   modseq       bigint not null,
   kind         text not null check (kind in ('created', 'updated', 'deleted')),
-  object_type  text not null check (object_type in ('account', 'folder', 'message', 'thread')),
+  object_type  text not null check (object_type in ('account', 'folder', 'message', 'thread', 'match', 'webhook')),
   object_ids   uuid[] not null,                                        -- of a deleted object: its tombstone
   at           bigint not null,
   primary key (tenant_id, account_id, modseq, kind, object_type),
@@ -812,6 +812,72 @@ create table email_admin_keys (
   created_at    bigint not null
 );
 
+-- Webhooks: addresses that are told what happens, from the change feed. A worker has a webhook as long as its lease lasts;
+-- whoever holds an older token has lost it. All times of due_at and lease_until are of this server's clock. -----------------
+
+create table email_webhooks (
+  tenant_id        uuid not null references email_tenants (tenant_id),
+  id               uuid not null,
+  user_id          uuid,                                               -- it is told what this user sees; null: everything
+  url              text not null check (char_length(url) between 1 and 2000),
+  description      text not null default '',
+  events           text[] not null default '{}',                       -- 'message.created', …; none: all
+  account_id       uuid,                                               -- only what happens in this account,
+  folder_id        uuid,                                               -- to what lies or lay in this folder,
+  search_id        uuid,                                               -- or what this standing search matched
+  is_enabled       boolean not null default true,
+  disabled_at      bigint,
+  disabled_reason  text,                                               -- null: somebody switched it off
+  failures         integer not null default 0,                         -- in a row
+  failing_since    bigint,
+  last_error       text,
+  last_success_at  bigint,
+  previous_until   bigint,                                             -- so long the secret before signs as well
+  due_at           bigint not null default 0,
+  lease_until      bigint not null default 0,
+  token            bigint not null default 0,
+  created_at       bigint not null,
+  updated_at       bigint not null,
+  primary key (tenant_id, id)
+) with (fillfactor = 60);
+
+-- How far a webhook has come in the feed of each account; 0 where there is no row.
+create table email_webhook_cursors (
+  tenant_id   uuid not null,
+  webhook_id  uuid not null,
+  account_id  uuid not null,
+  modseq      bigint not null,
+  primary key (tenant_id, webhook_id, account_id),
+  foreign key (tenant_id, webhook_id) references email_webhooks (tenant_id, id) on delete cascade
+) with (fillfactor = 60);
+
+-- What is to be told: made of the feed in the transaction that moves the cursor, gone when it has arrived. The id is made
+-- of webhook and place in the feed, so that it is the same whenever it is told.
+create table email_webhook_deliveries (
+  tenant_id   uuid not null,
+  webhook_id  uuid not null,
+  id          uuid not null,
+  position    bigint not null,                                         -- in which they are told
+  account_id  uuid,                                                    -- null: a test
+  event       text collate "C" not null,
+  body        text not null,
+  state       text collate "C" not null default 'pending' check (state in ('pending', 'dead')),
+  attempts    integer not null default 0,
+  not_before  bigint not null,
+  last_error  text,
+  created_at  bigint not null,                                         -- since when it is tried
+  primary key (tenant_id, webhook_id, id),
+  foreign key (tenant_id, webhook_id) references email_webhooks (tenant_id, id) on delete cascade
+);
+
+-- That a feed went on which a webhook may want to hear of: written by a trigger, taken away by who claims webhooks.
+create table email_webhook_wakes (
+  tenant_id   uuid not null,
+  account_id  uuid not null,
+  modseq      bigint not null,
+  primary key (tenant_id, account_id, modseq)
+);
+
 -- The migration ledger: not tenants' data. -----------------------------------------------------------------------------
 
 create table email_schema_migrations (
@@ -901,6 +967,18 @@ alter table email_held_messages force row level security;
 alter table email_api_keys enable row level security;
 alter table email_api_keys force row level security;
 
+alter table email_webhooks enable row level security;
+alter table email_webhooks force row level security;
+
+alter table email_webhook_cursors enable row level security;
+alter table email_webhook_cursors force row level security;
+
+alter table email_webhook_deliveries enable row level security;
+alter table email_webhook_deliveries force row level security;
+
+alter table email_webhook_wakes enable row level security;
+alter table email_webhook_wakes force row level security;
+
 alter table email_audit_log enable row level security;
 alter table email_audit_log force row level security;
 
@@ -926,6 +1004,8 @@ declare
   v_written constant text := format($q$any (array(%s and s.access <> 'read'))$q$, v_shares);
   v_sends constant text := 'exists (select from public.email_sends o where o.tenant_id = %s'
     || ' and o.outbox_id = email_recipients.outbox_id and o.account_id = %s offset 0)';
+  v_hooks constant text := 'exists (select from public.email_webhooks w where w.tenant_id = %s'
+    || ' and w.id = %s.webhook_id and w.user_id = %s offset 0)';
   v_folders constant text :=
     'folder_id = any (array(select f.id from public.email_folders f where f.tenant_id = %s and f.account_id = %s))';
   laid record;
@@ -935,7 +1015,7 @@ begin
       select each_one, 'account_id = ' || v_seen, 'account_id = ' || v_written, 'account_id = ' || v_written
         from unnest(array['email_folders', 'email_messages', 'email_addresses', 'email_attachments', 'email_search_entries',
           'email_thread_links', 'email_changes', 'email_outbox', 'email_intents', 'email_senders', 'email_sends',
-          'email_drafts', 'email_quarantine', 'email_sync_jobs', 'email_api_keys']) each_one
+          'email_drafts', 'email_quarantine', 'email_sync_jobs', 'email_api_keys', 'email_webhook_wakes']) each_one
       union all values
         ('email_accounts', format('(user_id = %s or id = %s)', v_user, v_seen),
           format('(user_id = %s or id = %s)', v_user, v_written), 'id = ' || v_written),
@@ -950,6 +1030,15 @@ begin
           format(v_folders, v_tenant, v_written)),
         ('email_recipients', format(v_sends, v_tenant, v_seen), format(v_sends, v_tenant, v_written),
           format(v_sends, v_tenant, v_written)),
+        -- A webhook is of one user, or of the tenant; the owner asks whether there is any, whoever changes mail.
+        ('email_webhooks', format('(user_id = %s or current_user = ''email_owner'')', v_user), 'user_id = ' || v_user,
+          'user_id = ' || v_user),
+        ('email_webhook_cursors', format(v_hooks, v_tenant, 'email_webhook_cursors', v_user),
+          format(v_hooks, v_tenant, 'email_webhook_cursors', v_user),
+          format(v_hooks, v_tenant, 'email_webhook_cursors', v_user)),
+        ('email_webhook_deliveries', format(v_hooks, v_tenant, 'email_webhook_deliveries', v_user),
+          format(v_hooks, v_tenant, 'email_webhook_deliveries', v_user),
+          format(v_hooks, v_tenant, 'email_webhook_deliveries', v_user)),
         -- Holds are for the tenant to make and to release; the owner asks whether mail is held, whoever removes it.
         ('email_holds', format('(account_id = %s or current_user = ''email_owner'')', v_seen), 'false', 'false'),
         ('email_held_messages', format('exists (select from public.email_messages m where m.tenant_id = %s'
@@ -1001,6 +1090,12 @@ begin
         with check (nullif(current_setting('app.current_tenant_id', true), '') is null)$q$),
       -- … and what is due of all tenants; where one is set, the owner has that one's jobs only.
       ('email_sync_jobs', '_owner_policy', $q$to email_owner
+        using ((select nullif(current_setting('app.current_tenant_id', true), '') is null))
+        with check ((select nullif(current_setting('app.current_tenant_id', true), '') is null))$q$),
+      ('email_webhooks', '_owner_policy', $q$to email_owner
+        using ((select nullif(current_setting('app.current_tenant_id', true), '') is null))
+        with check ((select nullif(current_setting('app.current_tenant_id', true), '') is null))$q$),
+      ('email_webhook_wakes', '_owner_policy', $q$to email_owner
         using ((select nullif(current_setting('app.current_tenant_id', true), '') is null))
         with check ((select nullif(current_setting('app.current_tenant_id', true), '') is null))$q$),
       -- The owner's share is made and goes with the account, and not otherwise.
@@ -1142,7 +1237,7 @@ declare
   written text;
 begin
   foreach written in array array['email_accounts', 'email_account_shares', 'email_folders', 'email_credentials',
-      'email_messages', 'email_placements', 'email_outbox', 'email_intents', 'email_changes'] loop
+      'email_messages', 'email_placements', 'email_outbox', 'email_intents', 'email_changes', 'email_webhooks'] loop
     execute format('create trigger %I before insert or update or delete on public.%I for each statement'
       || ' when (session_user = ''email_service'') execute function email_refuse_suspended()', written || '_suspended', written);
   end loop;
@@ -1297,6 +1392,35 @@ create constraint trigger email_outbox_scheduled after insert or update of state
 create constraint trigger email_sends_scheduled after insert or update of copy_state, copy_not_before on email_sends
   deferrable initially deferred for each row when (new.copy_state = 'wanted')
   execute function email_send_schedule();
+
+-- A feed goes on: whoever tells it to webhooks is woken, where the tenant has any. It is an insert of its own, seen when the
+-- change is, so that nothing is woken too early. A tenant that the owner brings in is looked at when its webhooks are due.
+
+create function email_webhook_wake() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  insert into public.email_webhook_wakes (tenant_id, account_id, modseq)
+  select n.tenant_id, n.account_id, n.modseq from now_told n
+   where exists (select from public.email_webhooks w where w.tenant_id = n.tenant_id and w.is_enabled)
+  on conflict do nothing;
+  return null;
+end $$;
+
+create trigger email_changes_wake after insert on email_changes referencing new table as now_told
+  for each statement when (current_user <> 'email_owner') execute function email_webhook_wake();
+
+-- The secrets of a webhook go with it: the application may not read which they are.
+
+create function email_webhook_gone() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  delete from public.email_credentials c
+   where c.tenant_id = old.tenant_id and c.account_id = old.id and c.kind = 'webhook';
+  return null;
+end $$;
+
+create trigger email_webhooks_gone after delete on email_webhooks
+  for each row when (current_user <> 'email_owner') execute function email_webhook_gone();
 
 -- Statements that cross tenants: narrow functions for operators and workers, never for the application. ------------------
 
@@ -1472,6 +1596,40 @@ begin
       from chosen c
      where j.tenant_id = c.tenant_id and j.account_id = c.account_id
     returning j.tenant_id, j.account_id;
+end $$;
+
+-- Webhooks with something to tell become one worker's for p_lease_ms; those of a feed that went on, and each of them once
+-- in a while. Of tenants that are shut out nothing is told.
+create function email_webhooks_claim(p_limit integer, p_lease_ms bigint, p_look_again_ms bigint)
+returns table (tenant_id uuid, webhook_id uuid, user_id uuid, token bigint)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now bigint := (extract(epoch from clock_timestamp()) * 1000)::bigint;
+begin
+  with woken as materialized (
+    select k.tenant_id, k.account_id, k.modseq from public.email_webhook_wakes k limit 10000 for update skip locked
+  ), taken as materialized (
+    delete from public.email_webhook_wakes d using woken k
+     where d.tenant_id = k.tenant_id and d.account_id = k.account_id and d.modseq = k.modseq
+    returning d.tenant_id
+  )
+  update public.email_webhooks w set due_at = v_now
+    from (select distinct k.tenant_id from taken k) t
+   where w.tenant_id = t.tenant_id and w.is_enabled and w.failures = 0 and w.due_at > v_now;
+  return query
+    with chosen as materialized (
+      select w.tenant_id, w.id from public.email_webhooks w
+        join public.email_tenants t on t.tenant_id = w.tenant_id
+       where w.is_enabled and w.due_at <= v_now and w.lease_until <= v_now
+         and t.suspended_at is null and t.erasing_at is null
+       order by w.due_at, w.id limit p_limit
+         for update of w skip locked
+    )
+    update public.email_webhooks w
+       set due_at = v_now + p_look_again_ms, lease_until = v_now + p_lease_ms, token = w.token + 1
+      from chosen c
+     where w.tenant_id = c.tenant_id and w.id = c.id
+    returning w.tenant_id, w.id, w.user_id, w.token;
 end $$;
 
 -- A worker lives. What one waited for that has been silent for p_dead_ms is due at once, for another to wait for it.
@@ -1766,10 +1924,11 @@ revoke all on function email_tenant_create(uuid, text, uuid, bigint), email_tena
   email_refresh_statistics() from public;
 revoke all on function email_sync_claim(uuid, integer, bigint, integer, text[], boolean),
   email_worker_beat(uuid, text, integer, integer, integer, integer, boolean, bigint), email_worker_gone(uuid),
-  email_worker_list(), email_sends_claim(integer, bigint), email_sync_schedule(), email_send_schedule() from public;
+  email_worker_list(), email_sends_claim(integer, bigint), email_sync_schedule(), email_send_schedule(),
+  email_webhooks_claim(integer, bigint, bigint), email_webhook_wake(), email_webhook_gone() from public;
 grant execute on function email_sync_claim(uuid, integer, bigint, integer, text[], boolean),
   email_worker_beat(uuid, text, integer, integer, integer, integer, boolean, bigint), email_worker_gone(uuid),
-  email_worker_list(), email_sends_claim(integer, bigint) to email_worker;
+  email_worker_list(), email_sends_claim(integer, bigint), email_webhooks_claim(integer, bigint, bigint) to email_worker;
 revoke all on function email_count_placed(), email_count_removed(), email_count_changed(), email_account_owned() from public;
 revoke all on function email_refuse_held(), email_refuse_suspended() from public;
 revoke all on function email_audit_month(date), email_audit_append(uuid, uuid, text, jsonb), email_audit_drop(date)
@@ -1846,6 +2005,19 @@ grant select on email_schema_migrations to email_service, email_worker;
 -- Keys are made and revoked at the command line. The service asks email_api_key_of, and can list none.
 grant select, insert on email_api_keys to email_worker;
 grant update (expires_at, revoked_at, updated_at) on email_api_keys to email_worker;
+
+-- Webhooks: the application makes them and looks what came of them, the workers tell them; nobody writes a wake by hand.
+grant select, insert, delete on email_webhooks, email_webhook_cursors to email_service, email_worker;
+grant update (url, description, events, account_id, folder_id, search_id, is_enabled, disabled_at, disabled_reason, failures,
+  failing_since, last_error, previous_until, due_at, updated_at) on email_webhooks to email_service;
+grant update (url, description, events, account_id, folder_id, search_id, is_enabled, disabled_at, disabled_reason, failures,
+  failing_since, last_error, last_success_at, previous_until, due_at, lease_until, updated_at) on email_webhooks
+  to email_worker;
+grant update (modseq) on email_webhook_cursors to email_worker;
+grant select, insert on email_webhook_deliveries to email_service, email_worker;
+grant update (state, attempts, not_before, created_at) on email_webhook_deliveries to email_service;
+grant update (state, attempts, not_before, last_error, created_at) on email_webhook_deliveries to email_worker;
+grant delete on email_webhook_deliveries to email_worker;
 
 -- Analysts read the mail of the tenant that they set, a tenant's own login that of its tenant, and neither a secret.
 grant select on email_tenants, email_accounts, email_folders, email_messages, email_placements, email_addresses,

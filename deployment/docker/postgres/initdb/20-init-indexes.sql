@@ -177,6 +177,8 @@ create index idx_email_api_keys_account on email_api_keys (tenant_id, account_id
 -- system.api_key_of: whose key it is, before the tenant is known. Two secrets are never the same, and to say so would tell
 -- who makes one that somebody else has it.
 create index idx_email_api_keys_secret on email_api_keys (secret_hash);
+-- deliveries.due, deliveries.list_of: what a webhook is to be told, in its order, and what could not be told.
+create index idx_email_webhook_deliveries_position on email_webhook_deliveries (tenant_id, webhook_id, state, position);
 -- Unique: the name of a tenant. Only operators may make one, so the clash tells no tenant anything.
 create unique index idx_email_tenants_name on email_tenants (name);
 

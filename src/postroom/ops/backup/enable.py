@@ -124,9 +124,19 @@ def _prepare(plan: Arrangement, user: ServerUser, *, is_ours: bool) -> None:
 
 def _archive(settings: Settings, user: ServerUser, url: str, *, restart: bool) -> bool:
     """Write the server's settings, and say whether they hold."""
-    home = Home(settings.home)
-    major = int((home.data / "PG_VERSION").read_text())
-    command = archive_command(user, settings.home / arrangement.FILE)
+    write_archiving(Home(settings.home), Home(settings.home).data, user)
+    if restart:
+        cluster = Cluster(settings.home, postgres_bin=settings.postgres_bin, port=settings.port)
+        cluster.stop()
+        cluster.ensure_running()
+        return True
+    return _reload(url)
+
+
+def write_archiving(home: Home, data: Path, user: ServerUser) -> None:
+    """Let the server in a data folder archive its log as the home arranges it, from its next start on."""
+    major = int((data / "PG_VERSION").read_text())
+    command = archive_command(user, home.path / arrangement.FILE)
     lines = [
         "# Written by: postroom backup enable",
         "wal_level = replica",
@@ -137,13 +147,7 @@ def _archive(settings: Settings, user: ServerUser, url: str, *, restart: bool) -
         *(["summarize_wal = on"] if major >= 17 else []),
         "",
     ]
-    write_private(home.data / BACKUP, "\n".join(lines))
-    if restart:
-        cluster = Cluster(settings.home, postgres_bin=settings.postgres_bin, port=settings.port)
-        cluster.stop()
-        cluster.ensure_running()
-        return True
-    return _reload(url)
+    write_private(data / BACKUP, "\n".join(lines))
 
 
 def _reload(url: str) -> bool:

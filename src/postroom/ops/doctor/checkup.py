@@ -14,6 +14,7 @@ from postroom.ops.doctor import (
     contents,
     copies,
     doors,
+    hooks,
     indexes,
     passwords,
     policies,
@@ -43,6 +44,7 @@ CHECKS: tuple[Check, ...] = (
     *indexes.CHECKS,
     *pooling.CHECKS,
     *contents.CHECKS,
+    *hooks.CHECKS,
 )
 
 

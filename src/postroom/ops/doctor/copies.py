@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from postroom.errors import BackupError
+from postroom.ops import members
 from postroom.ops.backup import arrangement, manifest
 from postroom.ops.doctor.finding import Check, Finding, Severity
 from postroom.ops.doctor.patient import QUERIES, Patient, literal, psql
+from postroom.ops.standby.status import status as standby_status
 
 _BEHIND_BYTES = 128 * 1024 * 1024
 _BEHIND_SECONDS = 300
@@ -104,6 +106,32 @@ def standbys(patient: Patient) -> Iterator[Finding]:
         )
 
 
+def members_of_the_store(patient: Patient) -> Iterator[Finding]:
+    """Standbys that are not even connected, which the primary does not see."""
+    known = members.read(patient.home.path) if patient.home else None
+    if known and (trouble := standby_status(patient.settings, known).trouble):
+        what, _, mend = trouble.partition(": ")
+        yield Finding(
+            severity=Severity.WARNING,
+            what=what,
+            why="Without a standby that follows, what this server has is lost with it.",
+            mend=mend,
+        )
+
+
+def unconfirmed(patient: Patient) -> Iterator[Finding]:
+    for row in patient.rows(QUERIES.unconfirmed):
+        mend = "postroom standby status  # start the standby, or let it go: postroom standby remove NAME"
+        if not patient.home:
+            mend = psql("alter system set synchronous_standby_names = ''", "select pg_reload_conf()")
+        yield Finding(
+            severity=Severity.FAULT,
+            what=f"Commits wait for a standby ({row['names']}), and none is there; {row['waiting']:,} wait now",
+            why="Nothing can be written until it comes back, or until nobody waits for it.",
+            mend=mend,
+        )
+
+
 def slots(patient: Patient) -> Iterator[Finding]:
     for row in patient.rows(QUERIES.greedy_slots, bytes=_BEHIND_BYTES):
         name = literal(row["slot_name"])
@@ -125,5 +153,7 @@ CHECKS = (
     Check("archive-backlog", archive_backlog),
     Check("backup", backups),
     Check("standby", standbys),
+    Check("member", members_of_the_store),
+    Check("synchronous", unconfirmed),
     Check("slot", slots),
 )

@@ -408,6 +408,16 @@ where behind_bytes > %(bytes)s
   or behind > make_interval(secs => %(seconds)s)
 order by standby
 
+-- name: unconfirmed
+-- Commits wait for a standby that is to confirm them, and none is there.
+select
+  current_setting('synchronous_standby_names') as names,
+  (select count(*) from pg_stat_activity where wait_event = 'SyncRep') as waiting
+where current_setting('synchronous_standby_names') <> ''
+  and not pg_is_in_recovery()
+  and not exists (
+    select from pg_stat_replication where sync_state in ('sync', 'quorum'))
+
 -- name: late_replay
 -- On a standby: how long ago the last transaction that it knows was made, while more has come in.
 select extract(epoch from now() - pg_last_xact_replay_timestamp())::bigint as behind_seconds
@@ -527,6 +537,15 @@ where b.storage_type = 'blob'
     select count(*) from email_blob_pieces p where p.tenant_id = b.tenant_id and p.sha256 = b.sha256))
 group by b.tenant_id, t.name
 order by t.name
+
+-- name: disabled_webhooks
+-- Webhooks that are not called any more, by nobody's wish.
+select w.id, t.name as tenant, w.disabled_reason as reason
+from email_webhooks w
+join email_tenants t on t.tenant_id = w.tenant_id
+where not w.is_enabled
+  and w.disabled_reason is not null
+order by t.name, w.id
 
 -- name: tenants_with_objects
 select t.tenant_id, t.name as tenant

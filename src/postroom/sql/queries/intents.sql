@@ -10,10 +10,12 @@ order by id
 for update
 
 -- name: places
--- Where messages lie, as people see it. `is_mirrored`: a server has it there too, or will have.
+-- Where messages lie, as people see it. `is_mirrored`: a server has it there too, or will have. So it does where the
+-- folder was not read yet, or is being matched anew; 1 and 2 are numbers of ours, of what was imported or came by POP3.
 select p.message_id, m.account_id, m.folder_id as home_id, p.folder_id, f.type as folder_type, p.uidvalidity, p.uid,
   p.flags || p.keywords as words, p.internal_date, p.object_id,
-  coalesce(a.protocol = 'imap' and (p.uid < 0 or p.uidvalidity = f.uidvalidity), false) as is_mirrored
+  coalesce(a.protocol = 'imap' and (p.uid < 0 or p.uidvalidity = f.uidvalidity or p.uidvalidity > 2), false)
+    as is_mirrored
 from email_placements p
 join email_messages m on m.tenant_id = p.tenant_id and m.id = p.message_id
 join email_folders f on f.tenant_id = p.tenant_id and f.id = p.folder_id

@@ -75,6 +75,10 @@ from email_sync_claim(%(worker_id)s, %(limit)s, %(lease_ms)s, %(per_host)s, %(un
 select tenant_id, account_id
 from email_sends_claim(%(limit)s, %(lease_ms)s)
 
+-- name: webhooks_claim
+select tenant_id, webhook_id, user_id, token
+from email_webhooks_claim(%(limit)s, %(lease_ms)s, %(look_again_ms)s)
+
 -- name: worker_beat
 select email_worker_beat(%(worker_id)s, %(host)s, %(pid)s, %(concurrency)s, %(running)s, %(watching)s, %(is_stopping)s,
   %(dead_ms)s)

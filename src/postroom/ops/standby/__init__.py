@@ -1,0 +1,1 @@
+"""Standbys: a second server that follows the first, and takes its place."""
