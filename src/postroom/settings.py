@@ -53,6 +53,8 @@ class Settings:
     """Password of the login `email_service`; also read from `POSTGRES_PASSWORD`."""
     worker_password: str | None = field(default=None, repr=False)
     """Password of the login `email_worker`."""
+    owner_password: str | None = field(default=None, repr=False)
+    """Password of the login `email_owner`."""
     ca_file: Path | None = None
     """Certificates to trust besides the system's, for mail servers with their own authority."""
     oauth_google_client_id: str | None = None

@@ -37,15 +37,18 @@ async def opened(
         statement_timeout_seconds=min(30, settings.statement_timeout_seconds),
         program=program,
     )
-    async with database as db:
-        yield Context(
-            settings=settings,
-            db=db,
-            blobs=Blobs(settings),
-            cursors=Cursors(cursor_key),
-            keyring=Keyring(db, tokens),
-            limits=limits,
-            figures=Figures(),
-            hub=Hub(db),
-            master=master,
-        )
+    try:
+        async with database as db:
+            yield Context(
+                settings=settings,
+                db=db,
+                blobs=Blobs(settings),
+                cursors=Cursors(cursor_key),
+                keyring=Keyring(db, tokens),
+                limits=limits,
+                figures=Figures(),
+                hub=Hub(db),
+                master=master,
+            )
+    finally:
+        await limits.close()
