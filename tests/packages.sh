@@ -7,6 +7,13 @@ if [ "$(id -u)" = 0 ] && [ ! -x "$sink/usr/sbin/smtp-sink" ] && command -v apt-g
   mkdir -p "$sink" && (cd "$sink" && { apt-get download -qq postfix || { apt-get update -qq; apt-get download -qq postfix; }; } \
     && dpkg -x postfix_*.deb . && rm -f postfix_*.deb) >/dev/null 2>&1
 fi
+# etcd is unpacked likewise: none starts here.
+etcd=/var/cache/postroom-tests/etcd
+if [ "$(id -u)" = 0 ] && [ ! -x "$etcd/usr/bin/etcd" ] && ! command -v etcd >/dev/null && command -v apt-get >/dev/null; then
+  mkdir -p "$etcd" && (cd "$etcd" && { apt-get download -qq etcd-server || { apt-get update -qq; apt-get download -qq etcd-server; }; } \
+    && dpkg -x etcd-server_*.deb . && rm -f etcd-server_*.deb) >/dev/null 2>&1 \
+    || echo "There is no etcd: the test of failover by Patroni (tests/ops/test_patroni.py) is skipped."
+fi
 # Containers: podman and what builds for it, and stand-ins for the images that only a registry has.
 containers() {
   local missing="" pair

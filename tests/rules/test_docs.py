@@ -48,7 +48,7 @@ COMMANDS = [
     ),
     *("backup disable", "restore", "drill"),
     *("standby create", "standby status", "standby promote", "standby switchover", "standby rejoin"),
-    "standby remove",
+    *("standby remove", "upgrade"),
     *("message delete", "hold add", "audit list", "tenant suspend", "tenant retention"),
     *("tenant export", "tenant import", "tenant erase", "report verify", "report key"),
 ]

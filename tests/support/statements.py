@@ -12,7 +12,7 @@ from postroom import sql
 from postroom.model import Query
 
 NOUNS = sorted(path.stem for path in Path(sql.__file__).parent.glob("queries/*.sql"))
-OF_OPERATORS = {"backup", "catalog", "doctor", "ops", "standby", "system", "tune"}
+OF_OPERATORS = {"backup", "catalog", "doctor", "ops", "standby", "system", "tune", "upgrade"}
 """What these ask is the server's business, with no tenant set."""
 OF_TENANTS = [noun for noun in NOUNS if noun not in OF_OPERATORS]
 

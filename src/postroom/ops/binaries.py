@@ -106,6 +106,11 @@ def examine(folder: Path) -> Binaries | None:
     )
 
 
+def offers(found: Binaries, name: str) -> bool:
+    """Whether an extension can be made with these programs."""
+    return _has_extension(_ask(found.program("pg_config"), "--sharedir").strip(), name)
+
+
 def _has_extension(share: str, name: str) -> bool:
     return (Path(share) / "extension" / f"{name}.control").exists()
 
