@@ -18,7 +18,7 @@ fi
 containers() {
   local missing="" pair
   for pair in podman:podman buildah:buildah runc:runc mmdebstrap:mmdebstrap /usr/lib/podman/netavark:netavark \
-    /usr/lib/podman/aardvark-dns:aardvark-dns; do
+    /usr/lib/podman/aardvark-dns:aardvark-dns iptables:iptables; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
   done
   if [ -n "$missing" ]; then

@@ -14,7 +14,7 @@ make() { # NAME COMMAND…
   echo "made $1"
 }
 
-for login in email_service email_worker email_readonly email_backup email_monitor email_replication; do
+for login in email_service email_worker email_owner email_readonly email_backup email_monitor email_replication; do
   make "$login" openssl rand -hex 24
 done
 make master_key openssl rand -base64 32
@@ -27,7 +27,7 @@ if [ ! -e ca.crt ]; then
   echo "made ca.crt and ca.key: keep ca.key away from this machine"
 fi
 if [ ! -e server.crt ]; then
-  names="DNS:email-postgres,DNS:email-pgbouncer,DNS:localhost,IP:127.0.0.1${TLS_NAMES:+,$TLS_NAMES}"
+  names="DNS:email-postgres,DNS:email-standby,DNS:email-pgbouncer,DNS:localhost,IP:127.0.0.1${TLS_NAMES:+,$TLS_NAMES}"
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=email-postgres" \
     -keyout server.key -out server.csr 2> /dev/null
   openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 825 -out server.crt \

@@ -32,7 +32,9 @@ PORTS: dict[str, dict[str, int]] = {
 StorageType = Literal["blob", "local", "s3"]
 SentCopy = Literal["append", "server", "none"]
 """Who puts a copy of what was sent into the Sent folder: we, the server by itself, or nobody."""
-IntentKind = Literal["move", "copy", "expunge", "mark", "create_folder", "rename_folder", "delete_folder"]
+IntentKind = Literal[
+    "move", "copy", "expunge", "mark", "create_folder", "rename_folder", "delete_folder", "draft"
+]
 TransferEncoding = Literal["identity", "base64", "quoted-printable", "uuencode"]
 
 T = TypeVar("T")

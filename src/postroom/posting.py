@@ -14,7 +14,7 @@ from postroom.compose.write import write
 from postroom.errors import UsageError
 from postroom.mime.recipe import Recipe
 from postroom.model import AccountId, DraftId, MessageId, OutboxId
-from postroom.store import audit, drafts, messages, senders, sends
+from postroom.store import audit, draft_copies, drafts, messages, senders, sends
 from postroom.store.database import TenantTx
 from postroom.store.drafts import DraftContent
 from postroom.store.sends import NewSend, SendState
@@ -78,9 +78,11 @@ async def save_draft(
         size_bytes=len(written.raw),
     )
     if replaces is None:
-        return await drafts.create(tx, account_id, content)
-    draft_id, version = replaces
-    await drafts.replace(tx, draft_id, content, version=version)
+        draft_id = await drafts.create(tx, account_id, content)
+    else:
+        draft_id, version = replaces
+        await drafts.replace(tx, draft_id, content, version=version)
+    await draft_copies.want(tx, draft_id)
     return draft_id
 
 
@@ -93,7 +95,16 @@ async def post_draft(
     """
     outbox_id, _ = await post(tx, blobs, AccountId(row["account_id"]), letter, stamp, not_before=not_before)
     await drafts.hand_over(tx, DraftId(row["id"]), outbox_id, version=row["version"])
+    await draft_copies.want(tx, DraftId(row["id"]))
     return outbox_id
+
+
+async def discard_draft(tx: TenantTx, draft_id: DraftId) -> bool:
+    """Throw a draft away, also on the account's server. False: there is none, or it was sent."""
+    is_there = await drafts.delete(tx, draft_id)
+    if is_there:
+        await draft_copies.want(tx, draft_id)
+    return is_there
 
 
 async def cancel(tx: TenantTx, outbox_id: OutboxId) -> DraftId | None:
@@ -101,8 +112,11 @@ async def cancel(tx: TenantTx, outbox_id: OutboxId) -> DraftId | None:
     row = await sends.get(tx, outbox_id)
     if not await sends.cancel(tx, outbox_id):
         raise UsageError(reason=f"Message {outbox_id} cannot be taken back: {_too_late(row['state'])}.")
+    draft_id = await drafts.take_back(tx, outbox_id)
+    if draft_id is not None:
+        await draft_copies.want(tx, draft_id)
     await audit.append(tx, "outbox.cancel", "outbox", outbox_id)
-    return await drafts.take_back(tx, outbox_id)
+    return draft_id
 
 
 async def settle(tx: TenantTx, outbox_id: OutboxId, *, was_sent: bool) -> SendState:

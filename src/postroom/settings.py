@@ -53,6 +53,8 @@ class Settings:
     """Password of the login `email_service`; also read from `POSTGRES_PASSWORD`."""
     worker_password: str | None = field(default=None, repr=False)
     """Password of the login `email_worker`."""
+    owner_password: str | None = field(default=None, repr=False)
+    """Password of the login `email_owner`."""
     ca_file: Path | None = None
     """Certificates to trust besides the system's, for mail servers with their own authority."""
     oauth_google_client_id: str | None = None
@@ -102,6 +104,8 @@ class Settings:
     """The claim with the user's id, a UUID; `none`: a token opens the whole tenant."""
     jwt_scope_claim: str = "scope"
     jwt_scope_prefix: str = ""
+    api_key: str | None = field(default=None, repr=False)
+    """The key by which `postroom mcp` works."""
     redis_url: str | None = field(default=None, repr=False)
     """Where several processes of the service count their requests together. Also read from `REDIS_URL`."""
     run_mode: str = "production"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,6 +19,7 @@ import pytest
 from postroom.client import (
     AsyncClient,
     Client,
+    ClientError,
     CursorGone,
     Event,
     Forbidden,
@@ -162,6 +164,12 @@ def test_refusals_are_exceptions_with_code_and_field(
             next(client.events(since="x", give_up_after=1))
 
 
+@pytest.mark.parametrize("url", ["", "localhost:8420", "ftp://example.com", "http://", "http://[::1", "/v1"])
+def test_what_is_no_address_is_said_at_once(url: str) -> None:
+    with pytest.raises(ClientError, match="is no address"):
+        Client(url)
+
+
 def test_what_was_changed_meanwhile_is_not_overwritten(mail: Client) -> None:
     seen = mail.get_message(mail.list_messages(limit=1).items[0].id)
     mail.mark_message(seen.id, is_flagged=not seen.is_flagged)
@@ -218,6 +226,40 @@ def test_by_which_server_an_account_sends_is_said_and_no_password_comes_back(
         trail = mail.list_audit(object_type="account", object_id=account)
         assert [each.action for each in trail.items][:2] == ["account.smtp"] * 2
         assert "secret" not in repr(trail)
+
+
+def test_an_account_that_is_removed_goes_with_its_secrets(store: Store, service: Service, box: Path) -> None:
+    tenant = store.tenant()
+    with Client(service.url, new_key(store, tenant)) as mail:
+        account = mail.create_account(
+            email_address="me@example.com", hostname="127.0.0.1", password="one secret"
+        )
+        mail.set_sender(account.id, hostname="127.0.0.1", password="another secret")
+        mail.set_sender(account.id, hostname="127.0.0.1", password="a third secret")
+        assert _secrets(store, account.id) == 2
+        store.cli("import", "-t", tenant, "-a", "me@example.com", str(box))
+        assert mail.list_messages().items
+        cursor = mail.list_changes(since="now").next
+        with pytest.raises(Meanwhile):
+            mail.remove_account(account.id, if_match='"x"')
+        mail.remove_account(account.id)
+        assert _secrets(store, account.id) == 0
+        assert mail.list_accounts() == ()
+        with pytest.raises(NotFound):
+            mail.remove_account(account.id)
+        assert mail.list_messages().items  # what came from it stays
+        told = {(each.kind, each.object_type) for each in mail.list_changes(since=cursor).items}
+        assert ("deleted", "account") in told
+        assert mail.create_account(email_address="me@example.com").id != account.id
+
+
+def _secrets(store: Store, account: UUID) -> int:
+    with store.connect("postgres") as connection:
+        row = connection.execute(
+            b"select count(*) from email_credentials where account_id = %s", [account]
+        ).fetchone()
+        assert row
+        return row[0]
 
 
 def test_events_go_on_where_the_connection_broke(mail: Client, way: Way, account: UUID) -> None:

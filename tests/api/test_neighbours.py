@@ -19,7 +19,11 @@ def _ids(house: House) -> dict[str, str]:
     attachment = house.http.get(f"/v1/messages/{message['id']}").json()["attachments"][0]["id"]
     draft = house.http.post("/v1/drafts", json={"account_id": account, "subject": "zebra"}).json()["id"]
     key = house.http.get("/v1/audit", params={"limit": 1}).json()["items"][0]["api_key_id"]
+    search = house.http.post("/v1/searches", json={"name": "zebra", "query": "zebra"}).json()["id"]
+    hook = {"url": "https://zebra.example/"}
     return {
+        "search_id": search,
+        "webhook_id": house.http.post("/v1/webhooks", json=hook).json()["id"],
         "account_id": account,
         "folder_id": folder,
         "message_id": message["id"],
@@ -34,6 +38,7 @@ def _ids(house: House) -> dict[str, str]:
 
 def _bodies(ids: dict[str, str], own_account: str) -> dict[str, list[dict[str, Any]]]:
     """What is sent to each operation that takes a body, with the ids wherever one can stand."""
+    hook = {"url": "https://app.example.com/"}
     letter = {"account_id": own_account, "to": ["ann@example.com"], "text": "x"}
     return {
         "/v1/drafts": [
@@ -49,6 +54,12 @@ def _bodies(ids: dict[str, str], own_account: str) -> dict[str, list[dict[str, A
         ],
         "/v1/drafts/{draft_id}": [{"subject": "taken over"}],
         "/v1/accounts/{account_id}": [{"account_name": "taken over"}],
+        "/v1/searches": [{"name": "x", "query": "x", "account_id": ids["account_id"]}],
+        "/v1/searches/{search_id}": [{"name": "taken over"}],
+        "/v1/accounts/{account_id}/sender": [{"hostname": "smtp.example.com", "sign_in": "none"}],
+        "/v1/webhooks": [hook | {name: ids[name]} for name in ("account_id", "folder_id", "search_id")],
+        "/v1/webhooks/{webhook_id}": [{"url": "https://evil.example/"}],
+        "/v1/webhooks/{webhook_id}/replay": [{"what": "feed"}],
     }
 
 
@@ -80,7 +91,7 @@ def test_an_id_of_another_tenant_is_answered_like_one_of_nobody(
                 answers = []
                 for ids in (theirs, nobody):
                     body = _bodies(ids, own).get(path, [None])[count] if method != "get" else None
-                    if body is None and method in ("post", "patch") and "requestBody" in operation:
+                    if body is None and method in ("post", "put", "patch") and "requestBody" in operation:
                         body = {}
                     if not named and body is None:
                         continue

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,6 +12,16 @@ import pytest
 from postroom.client import values
 from tests.api.conftest import House
 from tests.support.site import Store
+
+
+def _all(house: House, path: str, **parameters: str) -> list[dict[str, Any]]:
+    found, cursor = [], None
+    while True:
+        page = house.http.get(path, params=parameters | ({"cursor": cursor} if cursor else {})).json()
+        found += page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            return found
 
 
 def test_pages_hold_every_message_once_newest_first(house: House) -> None:
@@ -165,3 +177,39 @@ def test_what_is_not_there_is_refused_in_one_way(house: House, path: str) -> Non
     response = house.http.get(path.format(uuid4()))
     assert (response.status_code, response.json()["code"]) == (404, "not_found")
     assert house.http.get(path.format("not-an-id")).status_code == 400
+
+
+def test_what_is_found_is_counted_by_folder_sender_and_year(house: House) -> None:
+    found = _all(house, "/v1/search", q="")
+    page = house.http.get("/v1/search", params={"facets": "folder,sender,year", "limit": 1}).json()
+    facets = page["facets"]
+    assert (facets["counted"], facets["is_whole"]) == (len(found), True)
+    years = Counter(int(each["received_at"][:4]) for each in found)
+    assert {each["year"]: each["count"] for each in facets["year"]} == years
+    counts = {each["id"]: each["count"] for each in facets["folder"]}
+    folders = house.http.get(f"/v1/accounts/{house.account()}/folders").json()["items"]
+    assert counts == {each["id"]: each["total_count"] for each in folders if each["total_count"]}
+    sender = facets["sender"][0]
+    of_sender = _all(house, "/v1/search", q=f"from:{sender['address']}")
+    assert len(of_sender) == sender["count"] == max(each["count"] for each in facets["sender"])
+    some = house.http.get("/v1/search", params={"q": "from:x@nowhere.example", "facets": "year"}).json()
+    assert some["facets"] == {"counted": 0, "is_whole": True, "folder": [], "sender": [], "year": []}
+    assert house.http.get("/v1/search").json()["facets"] is None
+    assert house.http.get("/v1/search", params={"facets": "size"}).json()["field"] == "facets"
+
+
+def test_conversations_are_listed_by_their_newest_message(house: House) -> None:
+    newest: dict[str, Any] = {}
+    for each in _all(house, "/v1/messages"):
+        newest.setdefault(each["thread_id"], each)
+    listed = _all(house, "/v1/threads", limit="7")
+    assert [each["id"] for each in listed] == list(newest)
+    assert [each["latest"] for each in listed] == list(newest.values())
+    largest = max(listed, key=lambda each: each["message_count"])
+    thread = house.http.get(f"/v1/threads/{largest['id']}", params={"limit": 200}).json()["items"]
+    assert len(thread) == largest["message_count"] > 1
+    assert sum(not each["is_read"] for each in thread) == largest["unread_count"]
+    folder = thread[0]["folder_id"]
+    there = _all(house, "/v1/threads", folder_id=folder)
+    mail = _all(house, "/v1/messages", folder_id=folder)
+    assert [each["id"] for each in there] == list(dict.fromkeys(each["thread_id"] for each in mail))

@@ -38,6 +38,8 @@ _CHECKS = [
 ]
 _ENDLESS = {"GET /v1/events"}
 """Tried in test_events.py: a stream has no end to wait for."""
+_FATAL = {"DELETE /v1/accounts/{account_id}"}
+"""Not with an id that is there: it is everybody's. Tried in test_client.py."""
 
 
 def _known_ids(house: House, neighbour: House) -> list[str]:
@@ -49,7 +51,9 @@ def _known_ids(house: House, neighbour: House) -> list[str]:
         messages = each.http.get("/v1/search", params={"q": "has:attachment", "limit": 5}).json()["items"]
         parts = each.http.get(f"/v1/messages/{messages[0]['id']}").json()["attachments"]
         draft = each.http.post("/v1/drafts", json={"account_id": account, "subject": "x"}).json()
-        found += [account, draft["id"], messages[0]["thread_id"]]
+        search = each.http.post("/v1/searches", json={"name": "x", "query": "x"}).json()
+        hook = each.http.post("/v1/webhooks", json={"url": "https://app.example.com/"}).json()
+        found += [account, draft["id"], messages[0]["thread_id"], search["id"], hook["id"]]
         found += [item["id"] for item in (*folders[:2], *messages, *parts)]
     return found
 
@@ -104,7 +108,7 @@ def _tried(
     @hypothesis.given(st.data())
     def once(data: st.DataObject) -> None:
         case = data.draw(operation.as_strategy(generation_mode=mode))
-        if data.draw(st.booleans()):
+        if operation.label not in _FATAL and data.draw(st.booleans()):
             _with_known_ids(case, ids, data.draw(st.integers(0, 1000)))
         response = case.call(base_url=str(client.base_url), session=session, headers=headers, timeout=30)
         if response.content == b"Invalid HTTP request received.":

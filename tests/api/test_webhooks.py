@@ -255,3 +255,10 @@ def test_a_worker_that_is_killed_at_any_moment_loses_nothing(
         places.setdefault(each.id, set()).add((data["modseq"], data["kind"], data["object_type"]))
     assert all(len(found) == 1 for found in places.values())
     assert len(places) == len(_feed(office))
+
+
+def test_networks_that_are_none_are_said_when_the_service_and_the_worker_start(store: Store) -> None:
+    for command in ("serve", "worker"):
+        done = store.cli(command, check=False, POSTROOM_WEBHOOK_NETWORKS="the office")
+        assert done.returncode == 2
+        assert "POSTROOM_WEBHOOK_NETWORKS is 'the office'" in done.stderr

@@ -44,15 +44,16 @@ if [ ! -x "$cache/docker-compose" ]; then
 fi
 
 if [ ! -e "$cache/debian.tar" ]; then
-  mmdebstrap --quiet --variant=minbase --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+  mmdebstrap --quiet --format=tar --variant=minbase --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --include=ca-certificates,dovecot-imapd,openssl,pgbouncer,postgresql-client,python3,python3-pip,redis-server \
     --customize-hook='copy-in /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs' \
-    --customize-hook='chroot "$1" pip install --quiet --break-system-packages --no-cache-dir --root-user-action ignore uv==0.13.9' \
+    --customize-hook='chroot "$1" env -u PIP_FIND_LINKS pip install --quiet --break-system-packages --no-cache-dir --root-user-action ignore uv==0.13.9' \
     bookworm "$cache/debian.part"
   mv "$cache/debian.part" "$cache/debian.tar"
 fi
 podman image exists localhost/postroom-test/debian:bookworm \
   || podman import --quiet --change 'ENV PIP_BREAK_SYSTEM_PACKAGES=1' --change 'ENV PIP_ROOT_USER_ACTION=ignore' \
+    --change 'ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt' \
     "$cache/debian.tar" localhost/postroom-test/debian:bookworm > /dev/null
 
 if [ ! -e "$cache/postgres/native/bin/postgres" ]; then

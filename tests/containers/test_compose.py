@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +16,20 @@ import pytest
 
 from postroom.ops.postmaster import free_port
 from tests.support.needs import require
-from tests.support.podman import CACHE, DEBIAN, DOCKER, Container, alone, environment, run, until
+from tests.support.podman import (
+    CACHE,
+    DEBIAN,
+    DOCKER,
+    STORE,
+    Container,
+    alone,
+    container,
+    environment,
+    once,
+    run,
+    until,
+    volume,
+)
 
 DEVELOPMENT = DOCKER / "docker-compose.email-service.yml"
 PRODUCTION = DOCKER / "docker-compose.email-service.prod.yml"
@@ -65,15 +79,21 @@ class Composition:
     """What one `up` started."""
 
     def __init__(self, files: list[Path], **variables: str) -> None:
-        self._files = [word for each in files for word in ("-f", str(each))]
+        self._files = [*(word for each in files for word in ("-f", str(each)))]
         self._variables = _variables(**variables)
         self.url = f"http://127.0.0.1:{variables['SERVICE_PORT']}"
 
-    def compose(self, *words: str, check: bool = True) -> str:
-        return run("podman-compose", *self._files, *words, check=check, **self._variables).stdout
+    def compose(self, *words: str, check: bool = True, **more: str) -> str:
+        return run("podman-compose", *self._files, *words, check=check, **(self._variables | more)).stdout
 
     def postroom(self, *words: str, stdin: str = "") -> str:
         return SERVICE.exec("postroom", *words, stdin=stdin).strip()
+
+    def admin(self, *words: str) -> str:
+        """As the owner of the tables: in production a container that is started for one command."""
+        if PRODUCTION.name not in " ".join(self._files):
+            return self.postroom(*words)
+        return self.compose("--profile", "admin", "run", "--rm", "-T", "email-admin", *words)
 
     def log(self) -> str:
         return self.compose("logs", check=False) + self.compose("ps", check=False)
@@ -91,6 +111,18 @@ def _variables(**more: str) -> dict[str, str]:
     return environment(**bases, **more)
 
 
+def _clear() -> None:
+    """Whatever an `up` left in the storage of the tests, whichever profiles it had."""
+    there = run(
+        "podman", "ps", "--all", "--quiet", "--filter", "label=io.podman.compose.project"
+    ).stdout.split()
+    for each in there:  # with those that depend on it, which may have been further down
+        run("podman", "rm", "--force", "--depend", "--volumes", "--time", "0", each, check=False)
+    if volumes := run("podman", "volume", "ls", "--quiet", "--filter", "name=^email_").stdout.split():
+        run("podman", "volume", "rm", "--force", *volumes)
+    run("podman", "network", "rm", "--force", "email-service-network", check=False)
+
+
 @contextmanager
 def _up(files: list[Path], folder: Path, **more: str) -> Iterator[Composition]:
     mail = folder / "mail"
@@ -100,25 +132,23 @@ def _up(files: list[Path], folder: Path, **more: str) -> Iterator[Composition]:
     variables = {name: str(free_port()) for name in ports} | {"TEST_MAIL": str(mail)} | more
     composition = Composition([*files, Path(__file__).with_name("mail.yml")], **variables)
     with alone("compose"):
-        composition.compose("down", "--volumes", check=False)
+        _clear()
         try:
             composition.compose("up", "--detach", "--no-build")
             until(composition.answers, told=composition.log, seconds=90)
             yield composition
         finally:
-            composition.compose("down", "--volumes", check=False)
+            _clear()
 
 
 def _mail_comes_in(composition: Composition) -> httpx.Client:
     """An account of a new tenant is synced by the worker; a client of a key that finds its letters."""
-    mail = Container(
-        run("podman", "ps", "--format", "{{.Names}}", "--filter", "name=mail").stdout.split()[-1]
-    )
+    mail = Container("postroom-test-mail")
     deliver = "d=/tmp/mail/alice/new; mkdir -p $d /tmp/mail/alice/cur /tmp/mail/alice/tmp; cat > $d/{0}; chown -R mail:mail /tmp/mail"
     for number in range(3):
         letter = (_LETTER % (number, number)).decode()
         mail.exec("sh", "-c", deliver.format(number), stdin=letter)
-    composition.postroom("tenant", "create", "acme")
+    composition.admin("tenant", "create", "acme")
     composition.postroom(
         *(
             "account",
@@ -135,7 +165,8 @@ def _mail_comes_in(composition: Composition) -> httpx.Client:
         *("--encryption", "none", "--username", "alice", "--password-stdin"),
         stdin="alice-pw\n",
     )
-    key = composition.postroom("key", "create", "-t", "acme", "--scope", "read")
+    said = composition.admin("key", "create", "-t", "acme", "--scope", "read")
+    key = re.findall(r"prk_\S+", said)[0]
     client = httpx.Client(base_url=composition.url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
     until(lambda: _found(client) == 3, told=composition.log, seconds=60)
     return client
@@ -148,7 +179,10 @@ def _found(client: httpx.Client) -> int:
 def test_the_development_file_syncs_an_account_finds_its_mail_and_keeps_it(
     images: None, tmp_path: Path
 ) -> None:
-    with _up([DEVELOPMENT], tmp_path) as composition, _mail_comes_in(composition) as client:
+    with (
+        _up([DEVELOPMENT], tmp_path) as composition,
+        contextlib.closing(_mail_comes_in(composition)) as client,
+    ):
         until(WORKER.is_healthy, told=composition.log)
         assert SERVICE.is_healthy()
         assert SERVICE.exec("id", "-u").strip() == "10001"
@@ -173,14 +207,18 @@ def test_production_goes_through_the_pooler_with_tls_and_takes_sealed_dumps(
     require(not secrets.exists(), f"{secrets} is there already, and not the tests'")
     run(DOCKER / "make-secrets.sh")
     try:
-        with _up([DEVELOPMENT, PRODUCTION], tmp_path) as composition, _mail_comes_in(composition):
+        with (
+            _up([DEVELOPMENT, PRODUCTION], tmp_path) as composition,
+            contextlib.closing(_mail_comes_in(composition)),
+        ):
             _only_tls_comes_in(secrets)
             _through_the_pooler()
-            made = Container("metabuilder-email-backup").exec("postroom-dumps", "--now")
-            assert "of data in" in made
-            listed = Container("metabuilder-email-backup").exec("postroom", "backup", "list")
-            assert "dump" in listed
+            backup = Container("metabuilder-email-backup")
+            assert "of data in" in backup.exec("postroom-dumps", "--now")
+            assert "dump" in backup.exec("postroom", "backup", "list")
             _archives()
+            _comes_back_as_of_a_moment(tmp_path, secrets)
+            _a_standby_takes_over(composition)
     finally:
         shutil.rmtree(secrets)
 
@@ -225,3 +263,53 @@ def _archives() -> None:
     DATABASE.exec("sh", "-c", "echo other > /tmp/other")
     assert "Nothing was overwritten" in DATABASE.exec("postroom-archive", "/tmp/other", name, check=False)
     assert DATABASE.exec("stat", "-c", "%s", archived).strip() == str(16 * 1024 * 1024)
+
+
+def _comes_back_as_of_a_moment(folder: Path, secrets: Path) -> None:
+    """A base backup, the archived log, and a moment between two marks: the first is there, the second is not."""
+    said = Container("metabuilder-email-base-backup").exec("postroom-base-backups", "--now")
+    backup = said.partition(":")[0]
+    assert "every file with its hash" in said
+    DATABASE.sql("create table marks as select 'first' as mark")
+    moment = DATABASE.sql("select clock_timestamp() from pg_sleep(0.1)")
+    DATABASE.sql("insert into marks select 'second' from pg_sleep(0.1)")
+    last = DATABASE.sql("select pg_walfile_name(pg_switch_wal())")
+    until(lambda: DATABASE.sql("select last_archived_wal from pg_stat_archiver") >= last)
+
+    with volume() as data:
+        mounts = ["--volume", f"{data}:/var/lib/postgresql/data", "--volume", "email_backups:/backups:ro"]
+        refused = once(STORE, *mounts, command=("postroom-restore", backup, "2020-01-01 00:00:00+00"))
+        assert "lies before the backup" in refused.stdout
+        filled = once(STORE, *mounts, command=("postroom-restore", backup, moment))
+        assert (filled.returncode, "The volume holds" in filled.stdout) == (0, True), filled.stdout
+        again = once(STORE, *mounts, command=("postroom-restore", backup))
+        assert "holds a database already" in again.stdout
+        mounts += ["--volume", "email_postgres_wal:/var/lib/postgresql/wal:ro"]
+        password = (secrets / "email_service").read_text().strip()
+        with container(STORE, *mounts, "--env", f"POSTGRES_PASSWORD={password}") as restored:
+            until(
+                lambda: restored.is_healthy() and restored.sql("select pg_is_in_recovery()") == "f",
+                told=restored.log,
+            )
+            assert restored.sql("select mark from marks") == "first"
+            assert restored.sql("select count(*) from email_tenants") == "1"
+
+
+def _a_standby_takes_over(composition: Composition) -> None:
+    standby = Container("metabuilder-email-standby")
+    composition.compose("--profile", "standby", "up", "--detach", "--no-build", "email-standby")
+    until(standby.is_healthy, told=standby.log)
+    DATABASE.sql("insert into marks values ('third')")
+    marks = "select count(*) from marks"
+    until(lambda: standby.sql(marks) == "3", told=standby.log)
+    DATABASE.stop()
+    assert standby.sql("select pg_promote()") == "t"
+    standby.sql("insert into marks values ('fourth')")
+    assert standby.is_healthy()
+    assert standby.sql(marks) == "4"
+    # The pooler goes to the new one, and the service with it, as nobody told it.
+    composition.compose(
+        *("up", "--detach", "--no-build", "--no-deps", "--force-recreate", "email-pgbouncer"),
+        POSTGRES_HOST="email-standby",
+    )
+    until(composition.answers, told=composition.log)

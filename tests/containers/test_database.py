@@ -10,7 +10,7 @@ import pytest
 
 from postroom.ops.postmaster import free_port
 from postroom.store.migrate import is_current
-from tests.support.podman import STORE, Container, container, run, until, volume
+from tests.support.podman import DOCKER, STORE, Container, container, once, until, volume
 
 pytestmark = pytest.mark.usefixtures("images")
 DATA = "/var/lib/postgresql/data"
@@ -130,7 +130,7 @@ def test_what_is_wrong_with_a_password_is_one_sentence(tmp_path: Path) -> None:
         ([f"{file}/two", "POSTGRES_PASSWORD=x"], "are both set: leave one out"),
     ):
         given = [word for each in environment for word in ("--env", each)]
-        done = run("podman", "run", "--rm", "--volume", f"{tmp_path}:/secrets:ro", *given, STORE, check=False)
+        done = once(STORE, "--volume", f"{tmp_path}:/secrets:ro", *given)
         assert (done.returncode, done.stdout.count("\n")) == (1, 1), done.stdout
         assert sentence in done.stdout
 
@@ -150,9 +150,7 @@ def test_what_is_wrong_with_a_volume_is_one_sentence_and_nothing_in_it_is_change
         ("odd:ro", "cannot be written: Read-only file system"),
     ):
         mount = f"{tmp_path}/{name.replace(':', f':{DATA}:') if ':' in name else f'{name}:{DATA}'}"
-        done = run(
-            *("podman", "run", "--rm", "--volume", mount, "--env", "POSTGRES_PASSWORD=x"), STORE, check=False
-        )
+        done = once(STORE, "--volume", mount, "--env", "POSTGRES_PASSWORD=x")
         assert done.returncode == 1, done.stdout
         assert sentence in done.stdout
         assert "Nothing was changed" in done.stdout
@@ -164,9 +162,8 @@ def test_an_older_schema_is_migrated_a_newer_or_another_one_refused_and_a_second
     tmp_path: Path,
 ) -> None:
     """`later` is what the next version of the image would carry."""
-    ledger = run(
-        "podman", "run", "--rm", "--entrypoint", "cat", STORE, "/usr/local/share/postroom/ledger"
-    ).stdout
+    tmp_path.chmod(0o755)
+    ledger = (DOCKER / "postgres/migrations/ledger").read_text()
     (tmp_path / "ledger").write_text(ledger + "2 0002_later.sql abc\n3 0003_broken.sql def\n")
     (tmp_path / "0002_later.sql").write_text("set role email_owner; create table email_later (x int);")
     (tmp_path / "0003_broken.sql").write_text(
@@ -181,14 +178,16 @@ def test_an_older_schema_is_migrated_a_newer_or_another_one_refused_and_a_second
         mount = ["--volume", f"{data}:{DATA}"]
         with container(STORE, *options, *mount) as database:
             _healthy(database)
-            second = run("podman", "run", "--rm", *options, *mount, STORE, check=False)
+            second = once(STORE, *options, *mount)
             assert (second.returncode, "Another container uses this volume" in second.stdout) == (1, True)
             database.stop()
         other = ["--volume", f"{tmp_path}/other:{share}/ledger:ro"]
-        done = run("podman", "run", "--rm", *options, *mount, *other, STORE, check=False)
-        assert (done.returncode, "is not what was applied to this volume" in done.stdout) == (1, True)
+        done = once(STORE, *options, *mount, *other)
+        assert (done.returncode, "is not what was applied to this volume" in done.stdout) == (1, True), (
+            done.stdout
+        )
 
-        broken = run("podman", "run", "--rm", *options, *mount, *later, STORE, check=False)
+        broken = once(STORE, *options, *mount, *later)
         assert (broken.returncode, "Migration 0003_broken.sql failed" in broken.stdout) == (1, True), (
             broken.stdout
         )
@@ -202,7 +201,7 @@ def test_an_older_schema_is_migrated_a_newer_or_another_one_refused_and_a_second
             )
             assert database.sql("select max(version) from email_schema_migrations") == "2"
             database.stop()
-        older = run("podman", "run", "--rm", *options, *mount, STORE, check=False)
+        older = once(STORE, *options, *mount)
         assert (older.returncode, "is version 2; this image knows 1" in older.stdout) == (1, True), (
             older.stdout
         )

@@ -46,6 +46,9 @@ async def _history(redis: Container, port: int) -> None:
     while time.monotonic() < deadline:
         key = uuid4()
         if [(await asked(each)).remaining for each in (one, other)] == [2, 1]:
-            return
+            break
         await asyncio.sleep(0.5)
-    raise AssertionError("they never came back to Redis")
+    else:
+        raise AssertionError("they never came back to Redis")
+    for each in (one, other):
+        await each.close()

@@ -15,12 +15,12 @@ from uuid import uuid4
 
 import psycopg
 
+from postroom import posting
 from postroom.blobs import Blobs
 from postroom.compose.letter import Letter
 from postroom.errors import StoreError
-from postroom.model import Address, FolderId, MessageId, OutboxId
-from postroom.posting import post, stamp_for
-from postroom.store import folders, intent_places, intents
+from postroom.model import Address, DraftId, FolderId, MessageId, OutboxId
+from postroom.store import drafts, folders, intent_places, intents
 from postroom.store.database import TenantTx
 from tests.support.mirror import EMAIL, Mirror, letter
 
@@ -46,11 +46,14 @@ class People:
     """By subject: how each letter must stand. Two ways where the answer to a change was lost with the database."""
     sent: dict[str, OutboxId | None] = field(default_factory=dict)
     """By subject; None: whether it is in the outbox is not known yet, and the same key is tried again."""
+    drafts: list[list[str | None]] = field(default_factory=list)
+    """The subject that each draft must have, with a number for each version; None: it was thrown away."""
     odd: list[str] = field(default_factory=list)
     """What was not as it must be, as soon as it was seen."""
     changed: int = 0
     lost_answers: int = 0
     _ids: dict[str, MessageId] = field(default_factory=dict)
+    _draft_ids: dict[int, DraftId] = field(default_factory=dict)
 
     def find(self, count: int) -> None:
         """So many letters are there before anybody has come."""
@@ -83,7 +86,8 @@ class People:
         """Change one thing after the other, whether the database is there or not."""
         while not stop.is_set():
             try:
-                await (self.send() if self.chance.random() < 0.25 else self.change())
+                (work,) = self.chance.choices((self.change, self.send, self.draft), (12, 4, 3))
+                await work()
             except (StoreError, psycopg.OperationalError):
                 self.lost_answers += 1
                 await asyncio.sleep(0.2)
@@ -98,21 +102,52 @@ class People:
                 from_=Address(address=EMAIL), to=(Address(address="bob@example.test"),), subject=subject, text="Hi"
             )  # fmt: skip
             async with self.mirror.tx() as tx:
-                found, _ = await post(
+                found, _ = await posting.post(
                     tx,
                     Blobs(self.mirror.settings),
                     self.mirror.account.id,
                     said,
-                    stamp_for(EMAIL, uuid4(), datetime.now(UTC)),
+                    posting.stamp_for(EMAIL, uuid4(), datetime.now(UTC)),
                     not_before=0,
                     idempotency_key=subject,
                 )
             self.sent[subject] = found
 
+    async def draft(self) -> None:
+        """Begin one, write on at one, or throw one away."""
+        open_ones = [number for number in self._draft_ids if self.drafts[number][-1] is not None]
+        if not open_ones or self.chance.random() < 0.3:
+            number = len(self.drafts)
+            self.drafts.append([None, f"Draft {number}.0"])
+            self._draft_ids[number] = await self._save(self.drafts[number][1])
+            del self.drafts[number][0]
+            return
+        number = self.chance.choice(open_ones)
+        ways, draft_id = self.drafts[number], self._draft_ids[number]
+        before = ways[-1]
+        if self.chance.random() < 0.3:
+            ways.append(None)
+            async with self.mirror.tx() as tx:
+                await posting.discard_draft(tx, draft_id)
+        else:
+            ways.append(f"Draft {number}.{int((before or '.0').partition('.')[2]) + 1}")
+            await self._save(ways[-1], draft_id)
+        del ways[:-1]
+
+    async def _save(self, subject: str | None, draft_id: DraftId | None = None) -> DraftId:
+        said = Letter(from_=Address(address=EMAIL), subject=subject or "", text="Not finished")
+        stamp = posting.stamp_for(EMAIL, uuid4(), datetime.now(UTC))
+        blobs, account_id = Blobs(self.mirror.settings), self.mirror.account.id
+        async with self.mirror.tx() as tx:
+            replaces = None if draft_id is None else (draft_id, (await drafts.get(tx, draft_id))["version"])
+            return await posting.save_draft(tx, blobs, account_id, said, stamp, replaces=replaces)
+
     async def change(self) -> None:
         """One letter that is here already, if it was not deleted."""
         living = [
-            subject for subject, ways in self.letters.items() if not any(each.is_deleted for each in ways)
+            subject
+            for subject, ways in list(self.letters.items())
+            if not any(each.is_deleted for each in ways)
         ]
         subject = self.chance.choice(living)
         if subject not in self._ids:
@@ -191,6 +226,11 @@ class People:
                 for each in ways
             ):
                 yield f"{subject} lies in {dict(lies)}, marked {words.get(subject)}; it must stand {ways}"
+        for number, subjects in enumerate(self.drafts):
+            found = [subject for subject in there if subject.startswith(f"Draft {number}.")]
+            lies = [(subject, dict(there.pop(subject))) for subject in found]
+            if not any(lies == ([(each, {"Drafts": 1})] if each else []) for each in subjects):
+                yield f"{lies} are of a draft that must be {subjects}"
         for subject, lies in there.items():
             if subject not in self.sent or lies != Counter({"Sent": 1}):
                 yield f"{subject} lies in {dict(lies)}"

@@ -67,9 +67,12 @@ async def test_killed_at_any_instant_nothing_is_lost_forgotten_doubled_or_sent_t
     smtp.fault = "slow 0.05"
     async with Database(store.site.url("email_worker")) as db:
         life = Life(Mirror(store, db, server), smtp, random.Random(f"{kind}{KILLS}"))
-        await life.begin()
-        await life.go_on()
-        await life.end()
+        try:
+            await life.begin()
+            await life.go_on()
+            await life.end()
+        finally:
+            life.clear_up()
         life.tell(kind)
         await life.prove()
 
@@ -178,10 +181,12 @@ class Life:
             with suppress(StoreError):
                 await self.people.send(anew=False)
         worker = self._worker()
-        async with asyncio.timeout(120):
-            while not await asyncio.to_thread(self._is_quiet):
-                assert worker.process.poll() is None, worker.said()
-                await asyncio.sleep(0.2)
+        await asyncio.to_thread(self._is_at_work, worker)
+        deadline = time.monotonic() + 120
+        while not await asyncio.to_thread(self._is_quiet):
+            assert worker.process.poll() is None, worker.said()
+            assert time.monotonic() < deadline, f"{self._states()} {self._unequal()} {worker.said()[-1000:]}"
+            await asyncio.sleep(0.2)
         assert await asyncio.to_thread(worker.stop) == 0
 
     def _is_quiet(self) -> bool:
@@ -193,12 +198,24 @@ class Life:
     def _is_equal(self) -> bool:
         return self.mirror.here() == self.mirror.there()
 
+    def _unequal(self) -> dict[str, list[object]]:
+        """What is only here, and what is only there."""
+        here, there = (
+            {(name, uid, *each) for name, folder in side.items() for uid, each in folder.items()}
+            for side in (self.mirror.here(), self.mirror.there())
+        )
+        return {"here": sorted(here - there, key=str), "there": sorted(there - here, key=str)}
+
+    def clear_up(self) -> None:
+        for each in self.workers:
+            each.kill()
+
     def tell(self, kind: str) -> None:
         states = self._states()["sends"]
         print(
             f"\n{kind}: {sum(self.killed.values())} kills ({dict(self.killed)}), of which found: {dict(self.found)};"
             f" {len(self.people.letters)} letters, {self.people.changed} changes, {self.people.lost_answers} answers lost;"
-            f" {len(self.people.sent)} messages sent: {dict(states)}"
+            f" {len(self.people.drafts)} drafts; {len(self.people.sent)} messages sent: {dict(states)}"
         )
 
     async def prove(self) -> None:

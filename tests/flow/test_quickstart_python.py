@@ -53,6 +53,7 @@ def test_the_quickstart_in_python_runs_as_it_stands(
     assert "found Invoice 4711 from ann@example.com" in done.stdout
     assert "sent Re: Invoice 4711 done" in done.stdout
     assert re.search(r"^event updated message .*[0-9a-f-]{36}", done.stdout, re.MULTILINE)
+    assert re.search(r"^webhook message.updated .*[0-9a-f-]{36}", done.stdout, re.MULTILINE)
     (taken,) = smtp.received
     assert taken.recipients == ["ann@example.com"]
     assert b"In-Reply-To: <4711@example.com>" in taken.raw

@@ -6,9 +6,10 @@ of `postroom.testing`. Everything goes through a wire, which breaks once. What a
 nearest to it:
 
 - Dovecot numbers a folder anew when its list of UIDs is lost: the file is removed. pymap never does: there the folder is
-  deleted and made again with the same mail, which is what Dovecot's clients see, too.
+  deleted and made again, with the same mail, flags and dates.
 - Where there is no MOVE (poor Dovecot), the other program copies, and deletes the first.
-- Gmail and Exchange put what was sent into the Sent folder by themselves; the others get a copy from us.
+- What is sent goes to aiosmtpd, and for the personalities to the simulator's own SMTP server. Gmail and Exchange put it into
+  the Sent folder by themselves; the others get a copy from us.
 - A bounce is delivered as one is: it lies in the inbox.
 - The liar is not asked by `verify`, which would compare with lies; what lies in its mailbox is known all the same.
 """
@@ -33,7 +34,7 @@ from postroom.model import Address
 from postroom.posting import now, post_draft, save_draft, stamp_for
 from postroom.store import drafts, intents, sends
 from postroom.store.database import Database
-from postroom.testing import PERSONALITIES, ImapServer
+from postroom.testing import PERSONALITIES, ImapServer, SmtpServer
 from tests.flow.scene import Scene
 from tests.mime.build import mail, multipart, part
 from tests.support.broken_wire import BrokenWire
@@ -42,7 +43,7 @@ from tests.support.mirror import EMAIL
 from tests.support.owner import Owner, OwnerByImap, OwnerOfSimulated
 from tests.support.pymap import PASSWORD, USER, running_pymap
 from tests.support.site import Store
-from tests.support.smtp import SmtpServer
+from tests.support.smtp import SmtpServer as RealSmtp
 
 pytestmark = pytest.mark.anyio
 
@@ -85,9 +86,21 @@ def owner(request: pytest.FixtureRequest) -> Iterator[Owner]:
 
 
 @pytest.fixture
-async def scene(store: Store, db: Database, owner: Owner, smtp: SmtpServer) -> AsyncIterator[Scene]:
+def post(owner: Owner, request: pytest.FixtureRequest) -> Iterator[SmtpServer | RealSmtp]:
+    """The server that takes what is sent: the simulator's own, which knows the mailbox, or aiosmtpd."""
+    if isinstance(owner, OwnerOfSimulated):
+        with SmtpServer(owner.server.personality, mailbox=owner.server.mailbox) as simulated:
+            yield simulated
+    else:
+        yield request.getfixturevalue("smtp")
+
+
+@pytest.fixture
+async def scene(
+    store: Store, db: Database, owner: Owner, post: SmtpServer | RealSmtp
+) -> AsyncIterator[Scene]:
     with BrokenWire(owner.imap_port) as wire:
-        found = Scene(store, db, owner, wire, smtp)
+        found = Scene(store, db, owner, wire, post)
         await found.begin()
         yield found
 
@@ -290,15 +303,16 @@ async def _a_draft_of_ours_is_sent(scene: Scene) -> dict[str, Any]:
     await scene.go_out()
     await scene.quiet()
     _is_sent(scene, await scene.outbox_row(outbox_id), "The plan")
-    assert b"At noon." in scene.smtp.received[-1].raw
+    assert b"At noon." in scene.taken()[-1].raw
     return scene.one("The plan")
 
 
 def _is_sent(scene: Scene, row: dict[str, Any], subject: str) -> None:
     """Once to the server of SMTP, once in the Sent folder, and these are the same bytes."""
-    taken, here = scene.smtp.received[-1], scene.one(subject)
-    assert (row["state"], scene.smtp.counts()[row["message_id"]]) == ("done", 1)
-    assert taken.message_id == row["message_id"] == here["message_id_header"]
+    taken, here = scene.taken()[-1], scene.one(subject)
+    assert row["state"] == "done"
+    assert parse(taken.raw).message_id == row["message_id"] == here["message_id_header"]
+    assert [parse(each.raw).message_id for each in scene.taken()].count(row["message_id"]) == 1
     assert bytes(here["content_hash"]) == hashlib.sha256(taken.raw).digest()
     assert scene.lies_in(subject) == {scene.owner.sent}
     assert len(scene.uids(scene.owner.sent, subject)) == 1
@@ -314,9 +328,9 @@ async def _a_reply_is_answered(scene: Scene, sent: dict[str, Any]) -> Any:
     outbox_id = await scene.send(replace(letter, subject="Re: The plan, at one"))
     await scene.quiet()
     _is_sent(scene, await scene.outbox_row(outbox_id), "Re: The plan, at one")
-    assert scene.smtp.received[-1].recipients == [BOB]
+    assert scene.taken()[-1].recipients == (BOB,)
     earlier = (sent["message_id_header"], parse(raw).message_id)
-    assert parse(scene.smtp.received[-1].raw).references == earlier
+    assert parse(scene.taken()[-1].raw).references == earlier
     assert scene.one("Re: The plan, at one")["thread_id"] == sent["thread_id"]
     return outbox_id
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 import shutil
 from collections import Counter
@@ -296,3 +297,50 @@ async def test_what_landed_in_a_folder_that_was_never_read_is_changed_on_the_ser
     await mirror.agree()
     there = mirror.there()
     assert [words for name in ("New", "Archive") for _, words in there[name].values()] == [{FLAGGED}] * 2
+
+
+async def test_flags_that_another_program_set_are_seen_where_mail_lay_before_its_folder_was_first_read(
+    store: Store, db: Database, dovecot: Dovecot
+) -> None:
+    """It was answered elsewhere, and moved here into a folder that no run has read to its end."""
+    mirror = await _mirror(store, db, dovecot)
+    with dovecot.imap("alice") as imap:
+        imap.create("New")
+    async with mirror.tx() as tx:
+        new = SourceFolder(name="New", wire_name="New", type="custom")
+        await folders.ensure(tx, mirror.account.id, [new])
+    some = (await mirror.messages())[:2]
+    mirror.store_flags("INBOX", "1", "+FLAGS", "\\Answered")
+    async with mirror.tx() as tx:
+        await intents.move(tx, some, await mirror.id("New"))
+    assert (await mirror.push()).done == 2
+    mirror.store_flags("New", "2", "+FLAGS", "\\Flagged")
+    assert (await mirror.sync()).reflagged == 2
+    await mirror.agree()
+    assert sorted(map(sorted, (words for _, words in mirror.here()["New"].values()))) == [
+        ["\\Answered"],
+        ["\\Flagged"],
+    ]
+
+
+async def test_a_sync_ends_while_somebody_goes_on_changing(
+    store: Store, db: Database, dovecot: Dovecot
+) -> None:
+    mirror = await _mirror(store, db, dovecot)
+    inbox = await mirror.messages()
+
+    async def change_on() -> None:
+        for number in itertools.count():
+            async with mirror.tx() as tx:
+                word = {"remove" if number // len(inbox) % 2 else "add": [FLAGGED]}
+                await intents.mark(tx, [inbox[number % len(inbox)]], **word)
+
+    changing = asyncio.create_task(change_on())
+    try:
+        async with asyncio.timeout(60):
+            while not (await mirror.sync()).pushed:
+                pass
+    finally:
+        changing.cancel()
+    await mirror.sync()
+    await mirror.agree()

@@ -43,6 +43,14 @@ HIDDEN = Mailbox(
     of=Tenant(hex="d4d4d4d4", word="olive", rows=1), owner="11111111-0000-4000-8000-000000000005"
 )
 MAILBOXES = (MINE, TO_READ, TO_WRITE, HIDDEN)
+_OF_ONE_USER = {
+    "email_webhooks",
+    "email_webhook_cursors",
+    "email_webhook_deliveries",
+    "email_standing_searches",
+    "email_standing_matches",
+}
+"""What is of who made it, whatever is shared."""
 _NOT_OF_AN_ACCOUNT = {"email_tenants", "email_account_shares"}
 
 
@@ -54,7 +62,7 @@ def bound_tables(catalog: Catalog) -> list[str]:
 
 def seen(table: str, user: str) -> set[Mailbox]:
     """Of which mailboxes this user sees the rows."""
-    if table == "email_credentials":
+    if table == "email_credentials" or table in _OF_ONE_USER:
         return written(table, user)
     return {each for each in MAILBOXES if each.owner == user or (user == ME and each.shared)}
 
@@ -63,6 +71,8 @@ def written(table: str, user: str) -> set[Mailbox]:
     """Of which mailboxes this user may change and remove rows. Bytes, holds and the trail are no user's."""
     if table in ("email_blobs", "email_blob_pieces", "email_audit_log", "email_holds"):
         return set()
+    if table in _OF_ONE_USER:
+        return {each for each in MAILBOXES if each.owner == user}
     return {each for each in MAILBOXES if each.owner == user or (user == ME and each.shared == "write")}
 
 

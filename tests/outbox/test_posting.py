@@ -19,7 +19,7 @@ from postroom.errors import DraftChanged
 from postroom.model import Address, OutboxId
 from postroom.outbox.posting import Posting
 from postroom.posting import post_draft, save_draft, stamp_for
-from postroom.store import accounts, drafts, jobs, sends, workers
+from postroom.store import accounts, drafts, intent_rows, jobs, sends, workers
 from tests.outbox.desk import MASTER, Desk
 from tests.support.smtp import SmtpServer
 
@@ -152,3 +152,11 @@ async def test_a_draft_that_somebody_else_changed_is_neither_overwritten_nor_sen
     async with desk.db.tenant(desk.tenant_id) as tx:
         assert await drafts.get(tx, draft_id) == now
         assert await sends.of_account(tx, desk.account.id) == []
+
+
+async def test_mail_is_posted_while_somebody_changes_the_account(desk: Desk) -> None:
+    """Each held what the other waited for, and one of them was ended by the database."""
+    async with desk.db.tenant(desk.tenant_id) as tx:
+        await tx.rows(intent_rows.QUERIES.hold, account_ids=[desk.account.id])
+        async with asyncio.timeout(30):
+            await desk.write("Meanwhile")

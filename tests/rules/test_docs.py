@@ -33,9 +33,10 @@ COMMANDS = [
         "tune",
         "verify",
         "serve",
+        "mcp",
         "key create",
     ),
-    *("mark", "move", "copy", "folder create", "pending", "webhook add", "webhook replay"),
+    *("mark", "move", "copy", "folder create", "pending", "account record", "webhook add", "webhook replay"),
     *(
         "backup",
         "backup enable",

@@ -37,7 +37,9 @@ select m.tenant_id, m.account_id, m.folder_id, m.id as message_id, m.thread_id, 
   a.email_address, a.credential_id, a.id as object_id,
   (select outbox_id from email_sends s where s.tenant_id = m.tenant_id limit 1) as outbox_id,
   (select id from email_drafts d where d.tenant_id = m.tenant_id limit 1) as draft_id,
-  (select id from email_webhooks w where w.tenant_id = m.tenant_id order by id limit 1) as webhook_id
+  (select id from email_webhooks w where w.tenant_id = m.tenant_id order by id limit 1) as webhook_id,
+  (select id from email_standing_searches s where s.tenant_id = m.tenant_id order by id limit 1) as search_id,
+  (select id from email_standing_matches s where s.tenant_id = m.tenant_id order by id limit 1) as match_id
 from email_messages m
 join email_folders f on f.tenant_id = m.tenant_id and f.id = m.folder_id
 join email_accounts a on a.tenant_id = m.tenant_id and a.id = m.account_id

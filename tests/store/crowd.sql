@@ -180,9 +180,12 @@ insert into email_recipients (tenant_id, outbox_id, position, address, state)
 select tenant_id, outbox_id, position, 'p' || position || '@example.com', case state when 'done' then 'accepted' else 'waiting' end
 from sent, generate_series(1, 3) position;
 
-insert into email_drafts (tenant_id, id, account_id, subject, raw_blob, size_bytes, outbox_id, created_at, updated_at)
+insert into email_drafts (tenant_id, id, account_id, subject, raw_blob, size_bytes, outbox_id, created_at, updated_at,
+  copy_version, copy_message_id, copy_folder_id, copy_uidvalidity, copy_uid)
 select tenant_id, pg_temp.id('draft', tenant, n), account_id, 'Draft ' || n, pg_temp.hash('raw', tenant, n), 4000,
-  case when n % 28 = 0 then outbox_id end, at, at
+  case when n % 28 = 0 then outbox_id end, at, at, case when n % 28 <> 0 then 1 end,
+  case when n % 28 <> 0 then n || '@example.com' end, case when n % 28 <> 0 then folder_id end,
+  case when n % 28 <> 0 then 1 end, case when n % 28 <> 0 then n end
 from sent;
 
 insert into email_quarantine (tenant_id, id, account_id, folder_name, origin, reason, raw_blob, created_at, updated_at,
@@ -212,6 +215,14 @@ from mail where n % 3 = 0;
 
 insert into email_credentials (tenant_id, id, account_id, kind, key_id, wrapped_key, ciphertext, created_at, updated_at)
 select tenant_id, id, id, 'webhook', 'k', '', '', 0, 0 from email_webhooks;
+
+insert into email_standing_searches (tenant_id, id, name, query, created_at, updated_at)
+select tenant_id, pg_temp.id('search', tenant, n), 'Search', 'invoice', at, at from mail where n % 2000 = 12
+union all
+select tenant_id, gen_random_uuid(), 'Search', 'invoice', 0, 0 from email_tenants where name like 'empty%';
+
+insert into email_standing_matches (tenant_id, id, search_id, message_id, account_id, matched_at)
+select tenant_id, pg_temp.id('match', tenant, n), pg_temp.id('search', tenant, 12), id, account_id, at from mail where n % 3 = 0;
 
 set session_replication_role = origin;
 

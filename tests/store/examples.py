@@ -65,6 +65,7 @@ _OF_ONE_QUERY: dict[str, dict[str, Any]] = {
     "api_keys.revoke": {"key_id": UUID(int=7)},
     "api_keys.expire": {"key_id": UUID(int=7)},
     "messages.by_message_id": {"message_id": "12@example.com"},
+    "drafts.lies": {"message_id": "12@example.com"},
     "holds.named": {"name": "hold-12"},
     "messages.count_purgeable": {"before": 1_600_100_000_000},
     "sends.by_message_id": {"message_ids": ["12@example.com"]},

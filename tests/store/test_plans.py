@@ -14,10 +14,13 @@ from tests.store.indexes import purposes
 from tests.support.statements import OF_TENANTS as NOUNS_OF_TENANTS
 
 SEARCH = "search.matches"  # its plans are made inside a function: test_search_plans.py
-INSIDE = {SEARCH, "system.api_key_of"}
+INSIDE = {SEARCH, "search.facets", "system.api_key_of", "standing.find"}
 PAIRS = [(each.index, query) for each in purposes() for query in each.queries if query not in INSIDE]
 OF_TENANTS = [
-    query for noun in NOUNS_OF_TENANTS for query in vars(sql.queries(noun)).values() if query.name != SEARCH
+    query
+    for noun in NOUNS_OF_TENANTS
+    for query in vars(sql.queries(noun)).values()
+    if query.name not in INSIDE
 ]
 # Looked at as a whole on purpose: what there is of it in a tenant is what is asked for.
 WHOLE = {
@@ -46,6 +49,8 @@ OF_THE_TENANT = {
     "quarantine.open",
     "tenants.keep_deleted",
     "tenants.mine",
+    "standing.all_of",
+    "standing.asked_of",
     "tenants.rename",
     "tenants.suspend",
     "webhooks.all_of",

@@ -59,6 +59,8 @@ class CutWire:
                         if self._is_done:
                             link.last_tag = line.split()[0]
                             link.server.sendall(line + b"\r\n")
+                            if line.endswith(b"}"):
+                                continue  # its literal comes behind it
                             link.is_answered.wait(20)
                         link.hang_up()
                         return
@@ -80,9 +82,10 @@ class _Link:
                     self.client.sendall(data)
                     continue
                 seen += data
+                if data.startswith(b"+"):
+                    self.client.sendall(data)
                 if re.search(rb"(?:^|\r\n)" + self.last_tag + rb" (OK|NO|BAD)", seen):
-                    self.is_answered.set()
-                    return
+                    break
         self.is_answered.set()
         self.hang_up()
 

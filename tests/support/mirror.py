@@ -111,7 +111,8 @@ class Mirror:
     async def push(self, *, is_last: bool = False) -> Pushed:
         source = self.source()
         try:
-            return await write_back(self.db, self.tenant_id, self.account, source, is_last=is_last)
+            blobs = Blobs(self.settings)
+            return await write_back(self.db, blobs, self.tenant_id, self.account, source, is_last=is_last)
         finally:
             source.close()
 

@@ -180,9 +180,8 @@ class OwnerOfSimulated(Owner):
         kind = server.personality
         self.server, self.name, self.lies, self.prefix = server, kind.name, kind.lies, kind.prefix
         self.imap_port, self.username, self.secret = server.port, server.username, server.password
-        self.keeps_sent = kind.name in ("gmail", "exchange")
+        self.keeps_sent, self.sent = kind.keeps_sent, kind.sent
         named = {use: folder for folder, use in kind.folders}
-        self.sent = named.get("\\Sent", f"{kind.prefix}Sent")
         self.drafts = named.get("\\Drafts", f"{kind.prefix}Drafts")
         self.create(self.drafts)
 

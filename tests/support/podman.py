@@ -157,6 +157,11 @@ def container(image: str, *options: str, command: tuple[str, ...] = ()) -> Itera
         run("podman", "rm", "--force", "--volumes", "--time", "0", name)
 
 
+def once(image: str, *options: str, command: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """One that ends by itself: its exit code and all that it said."""
+    return run("podman", "run", "--rm", "--no-healthcheck", *options, image, *command, check=False)
+
+
 @contextmanager
 def volume() -> Iterator[str]:
     name = f"postroom-test-{os.getpid()}-{time.monotonic_ns()}"

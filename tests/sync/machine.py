@@ -224,6 +224,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(several=faults, accepts=st.booleans())
     def sync_with_faults(self, several: list[Fault], accepts: bool) -> None:
+        self._sync_with(several, accepts=accepts)
+
+    def _sync_with(self, several: list[Fault], *, accepts: bool) -> None:
         self.server.script = Script(several)
         try:
             self._run(self._sync(accept_empty=accepts))
@@ -368,3 +371,11 @@ class Machine(RuleBasedStateMachine):
                 held = self._theirs().get(each.name, {})  # a mere level of the tree holds nothing
                 assert each.is_deleted or each.stored == len(held), each
             assert await tx.rows(folders.QUERIES.miscounted) == []
+
+
+class LastingMachine(Machine):
+    """One whose faults may last: what goes wrong once is asked for again at once, and so never skipped."""
+
+    @rule(several=faults, accepts=st.booleans(), times=st.integers(2, 4))
+    def sync_with_lasting_faults(self, several: list[Fault], accepts: bool, times: int) -> None:
+        self._sync_with([replace(each, times=times) for each in several], accepts=accepts)

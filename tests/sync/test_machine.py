@@ -18,7 +18,7 @@ from postroom.sync import folder as folder_sync
 from postroom.sync.plan import Action, Fetch, plan
 from postroom.testing import PERSONALITIES, Personality
 from tests.support.site import Store
-from tests.sync.machine import Machine, Office, letter, open_office
+from tests.sync.machine import LastingMachine, Machine, Office, letter, open_office
 
 HISTORIES = int(os.environ.get("POSTROOM_TEST_HISTORIES", "8"))
 
@@ -37,10 +37,11 @@ def play(
     derandomize: bool = True,
     shrinks: bool = True,
     without: Iterable[str] = (),
+    base: type[Machine] = Machine,
 ) -> None:
     kind = type(
         f"Machine_{personality.name}",
-        (Machine,),
+        (base,),
         {"office": office, "personality": personality, **dict.fromkeys(without)},
     )
     run_state_machine_as_test(
@@ -83,7 +84,7 @@ def test_a_sync_that_skips_what_failed_and_moves_its_cursor_on_is_found(
 ) -> None:
     monkeypatch.setattr(folder_sync, "plan", _moving_on)
     with pytest.raises(AssertionError):
-        play(office, PERSONALITIES[0], 400, shrinks=False, without=_BESIDE_THE_POINT)
+        play(office, PERSONALITIES[0], 400, shrinks=False, without=_BESIDE_THE_POINT, base=LastingMachine)
 
 
 def test_an_empty_folder_counts_no_message_whatever_the_server_says_of_its_number(office: Office) -> None:
@@ -128,6 +129,19 @@ def test_a_folder_takes_the_name_of_one_that_was_listed_and_never_read(office: O
         machine.mailbox.rename("Work", "Old")
         machine.quiet()
         assert len(machine.mailbox.folder("Old").entries) == 2
+    finally:
+        machine.teardown()
+
+
+def test_a_folder_that_was_listed_and_never_read_goes_with_the_server(office: Office) -> None:
+    """A run died between the list and the reading; then somebody deleted the folder (found by a history)."""
+    kind = type("Once", (Machine,), {"office": office, "personality": PERSONALITIES[0]})
+    machine = kind()
+    try:
+        machine.begin([letter(1)])
+        machine._run(_listed_only(machine, "Old"))
+        machine.quiet()
+        assert "Old" not in machine._ours()
     finally:
         machine.teardown()
 

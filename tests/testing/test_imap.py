@@ -247,6 +247,21 @@ def test_after_a_fault_in_the_bodies_everything_is_fetched_all_the_same(
         assert all(isinstance(each, RawMessage) for each in got.values())
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_message_that_is_announced_shorter_than_it_is_is_not_taken_for_a_shorter_one(count: int) -> None:
+    """What is left of it looks like the end of its reply; the size that the server tells does not fit (found by a history)."""
+    letter = LETTER + b"(and so on)\r\n"
+    with ImapServer(DOVECOT) as server, source(server) as found:
+        for _ in range(count):
+            server.mailbox.append("INBOX", letter)
+        folder = inbox_of(found)
+        uids = list(found.state(folder).uids)
+        server.script = Script([Fault(kind="literal", command="FETCH", nth=2, after=-3)])
+        got = list(found.messages(folder, uids))
+        assert not server.script.left
+        assert [bytes(each.body[:]) for each in got if isinstance(each, RawMessage)] == [letter] * count
+
+
 @pytest.mark.parametrize("kind", ["bye", "throttle"])
 def test_a_server_that_asks_for_a_pause_gets_it(kind: str) -> None:
     with ImapServer(DOVECOT) as server, source(server) as found:
@@ -263,6 +278,13 @@ def test_a_script_is_played_once_and_tells_what_is_left() -> None:
     assert script.due("FETCH") == faults[:1]
     assert script.due("NOOP") == faults[1:2]
     assert script.left == (faults[2],)
+
+
+def test_what_is_wrong_with_a_message_goes_wrong_again() -> None:
+    lasting = Fault(kind="cut", nth=2, times=2)
+    script = Script([lasting])
+    assert [script.due("FETCH") for _ in range(4)] == [[], [lasting], [lasting], []]
+    assert script.left == ()
 
 
 def test_a_liar_says_numbers_that_are_not_so_and_words_that_nobody_asked_for() -> None:

@@ -145,9 +145,10 @@ def test_what_passes_by_itself_is_no_wrong_password(code: str):
             _read(_source(server))
 
 
-def test_a_server_that_has_had_enough_of_us_said_nothing_of_the_password():
+@pytest.mark.parametrize("code", [b"", b"[SYS/TEMP] ", b"[LOGIN-DELAY] "])
+def test_a_server_that_has_had_enough_of_us_said_nothing_of_the_password(code: bytes):
     with HostilePop3() as server:
-        server.answers |= {"PASS": b"-ERR too many connections, try again in 5 minutes\r\n"}
+        server.answers |= {"PASS": b"-ERR %stoo many connections, try again in 5 minutes\r\n" % code}
         with pytest.raises(Throttled, match="try again in 5 minutes"):
             _read(_source(server))
 

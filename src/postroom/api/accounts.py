@@ -12,7 +12,7 @@ from postroom.api.auth import Admin, Caller, Reader, Writer
 from postroom.api.problems import Problem, bad
 from postroom.compose.addresses import mailboxes
 from postroom.model import PORTS, Account, AccountId, Ledger, UserId
-from postroom.store import accounts, audit, changes, credentials, folders, jobs, shares
+from postroom.store import account_removal, accounts, audit, changes, credentials, folders, jobs, shares
 from postroom.store.database import TenantTx
 
 router = APIRouter(tags=["accounts"])
@@ -75,6 +75,18 @@ async def change_account(
     }
     account = await _followed(request, caller, AccountId(account_id), changed)
     return answers.json(request, shown(account), etag=_tag(account))
+
+
+@router.delete(
+    "/v1/accounts/{account_id}", status_code=204, response_class=Response, openapi_extra=answers.IF_MATCH
+)
+async def remove_account(request: Request, caller: Admin, account_id: UUID) -> Response:
+    """With its passwords. What came from it stays to be read; on its server nothing is done."""
+    async with caller.tx() as tx:
+        account = await writable(tx, AccountId(account_id))
+        answers.must_match(request, _tag(account))
+        await account_removal.remove(tx, account.id)
+    return answers.nothing(request)
 
 
 @router.post("/v1/accounts/{account_id}/pause", response_model=shapes.Account, openapi_extra=answers.IF_MATCH)

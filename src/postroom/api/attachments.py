@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 
-from postroom.api import answers, shapes
+from postroom.api import answers, readable, shapes
 from postroom.api.auth import Reader
 from postroom.api.bytes_out import download
 from postroom.api.messages import attachment_url
+from postroom.api.problems import Problem
 from postroom.model import AttachmentId
 from postroom.store import attachments
 
@@ -48,6 +50,25 @@ async def attachment_content(
             filename=row["filename"] or "attachment",
             in_place=inline,
         )
+
+
+@router.get("/v1/attachments/{attachment_id}/text", response_model=shapes.AttachmentText)
+async def attachment_text(request: Request, caller: Reader, attachment_id: UUID) -> Response:
+    """What it says, where it is text, HTML or a message. 409 where there is no text to be read, as in a picture."""
+    async with caller.tx() as tx:
+        row = await attachments.get(tx, AttachmentId(attachment_id))
+        kind = readable.kind_of(row["mime_type"], row["filename"])
+        if kind is None:
+            raise Problem(409, "no_text", f"There is no text to be read in {row['mime_type']}.")
+        data = b""
+        async for piece in caller.context.blobs.read(tx, bytes(row["blob_hash"])):
+            data += piece
+            if len(data) >= readable.MOST_BYTES:
+                break
+    text = await asyncio.to_thread(readable.text_of, kind, data[: readable.MOST_BYTES])
+    is_whole = len(data) == row["size_bytes"] and len(text) <= readable.MOST_CHARACTERS
+    body = {"id": row["id"], "text": text[: readable.MOST_CHARACTERS], "is_whole": is_whole}
+    return answers.json(request, body)
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def unknown() -> Problem:
     return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": 'Bearer realm="postroom"'})
 
 
-def _needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
+def _needs(scope: Scope | None) -> Callable[[Request], Awaitable[Caller]]:
     async def caller(request: Request) -> Caller:
         context, text = context_of(request), _shown(request)
         identity = await context.keyring.identity_of(text) if text else None
@@ -77,7 +77,7 @@ def _needs(scope: Scope) -> Callable[[Request], Awaitable[Caller]]:
                 context.figures.refused.inc()
                 detail = f"Too many requests; go on in {standing.reset_seconds} seconds."
                 raise Problem(429, "rate_limited", detail, headers=standing.headers())
-        if scope not in identity.scopes:
+        if scope is not None and scope not in identity.scopes:
             raise Problem(403, "forbidden", f"This key has not the scope {scope!r}.")
         return Caller(context=context, identity=identity, key=text)
 
@@ -93,6 +93,7 @@ async def _installation(request: Request) -> str:
     return text
 
 
+Anybody = Annotated[Caller, Depends(_needs(None))]
 Reader = Annotated[Caller, Depends(_needs("read"))]
 Writer = Annotated[Caller, Depends(_needs("write"))]
 Sender = Annotated[Caller, Depends(_needs("send"))]

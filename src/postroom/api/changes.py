@@ -84,25 +84,25 @@ async def read(
     tx: TenantTx, position: Position, heads: Position, *, limit: int
 ) -> tuple[list[dict[str, Any]], Position, bool]:
     """The next changes, where they end, and whether there are more. A transaction's changes stay together."""
-    found: list[dict[str, Any]] = []
+    found: list[tuple[AccountId, changes.Change]] = []
     now = {account: position.get(account, 0) for account in heads}
     for account, head in heads.items():
         room = limit - len(found)
         if now[account] >= head:
             continue
         if room < 20:
-            return found, now, True
+            return await feed.told_all(tx, found), now, True
         rows = await changes.since(tx, account, now[account], limit=room)
         if len(rows) == room:
             last = rows[-1].modseq
             rows = [each for each in rows if each.modseq < last]
-            found += [feed.told(account, each) for each in rows]
+            found += [(account, each) for each in rows]
             now[account] = last - 1
-            return found, now, True
-        found += [feed.told(account, each) for each in rows]
+            return await feed.told_all(tx, found), now, True
+        found += [(account, each) for each in rows]
         # A number may have been taken for nothing: then there is no row of it.
         now[account] = max([head, *(each.modseq for each in rows)])
-    return found, now, False
+    return await feed.told_all(tx, found), now, False
 
 
 def _about(only: AccountId | None) -> str:

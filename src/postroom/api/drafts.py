@@ -83,7 +83,7 @@ async def delete_draft(request: Request, caller: Writer, draft_id: UUID) -> Resp
         row = await drafts.get(tx, DraftId(draft_id))
         await writable(tx, AccountId(row["account_id"]))
         answers.must_match(request, _tag(row))
-        if not await drafts.delete(tx, DraftId(draft_id)):
+        if not await posting.discard_draft(tx, DraftId(draft_id)):
             raise not_found("draft")
     return answers.nothing(request)
 

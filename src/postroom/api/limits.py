@@ -48,7 +48,8 @@ class Limits:
         self._of_key = _rate("POSTROOM_SERVICE_RATE", key_rate)
         self._of_tenant = _rate("POSTROOM_SERVICE_TENANT_RATE", tenant_rate)
         self._alone = FixedWindowRateLimiter(MemoryStorage())
-        self._together = FixedWindowRateLimiter(_redis(redis_url)) if redis_url else None
+        self._pool, storage = _redis(redis_url) if redis_url else (None, None)
+        self._together = FixedWindowRateLimiter(storage) if storage else None
         self._asked_again_at = 0.0
 
     async def count(self, key_id: UUID, tenant_id: UUID) -> Standing | None:
@@ -59,6 +60,11 @@ class Limits:
             except StorageError:
                 self._asked_again_at = time.monotonic() + _LEFT_ALONE_SECONDS
         return await self._count(self._alone, key_id, tenant_id)
+
+    async def close(self) -> None:
+        """End the connections to Redis."""
+        if self._pool:
+            await self._pool.aclose()
 
     async def _count(self, counter: FixedWindowRateLimiter, key_id: UUID, tenant_id: UUID) -> Standing | None:
         standing = await _hit(counter, self._of_key, "key", key_id)
@@ -94,18 +100,23 @@ def _rate(name: str, text: str) -> RateLimitItem | None:
         raise SettingError(name=name, value=text, expected="a rate such as 600/minute, or 0") from error
 
 
-def _redis(url: str) -> Storage:
+def _redis(url: str) -> tuple[Any, Storage]:
+    """The connections, and what counts through them."""
     try:
         from limits.aio.storage import RedisStorage
+        from redis.asyncio import ConnectionPool
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        options: dict[str, Any] = {
-            "socket_connect_timeout": _ANSWER_SECONDS,
-            "socket_timeout": _ANSWER_SECONDS,
-            "retry": Retry(NoBackoff(), 0),
-        }
-        return RedisStorage(f"async+{url}", wrap_exceptions=True, implementation="redispy", **options)
+        pool = ConnectionPool.from_url(
+            url,
+            socket_connect_timeout=_ANSWER_SECONDS,
+            socket_timeout=_ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        # The library's stub knows plain values only, and passes this on to Redis.
+        more: dict[str, Any] = {"connection_pool": pool}
+        return pool, RedisStorage(f"async+{url}", wrap_exceptions=True, implementation="redispy", **more)
     except Exception as error:
         raise UsageError(
             reason=f"POSTROOM_REDIS_URL is set and cannot be used ({error}). Install the extra: pip install 'postroom[redis]'."

@@ -34,7 +34,7 @@ _MORE = (
     "message_id in_reply_to references list_id authors to cc bcc reply_to folders attachments text html blocked"
     " is_deleted sha256 defects"
 ).split()
-_END = (2**63 - 1, UUID(int=2**128 - 1))
+END = (2**63 - 1, UUID(int=2**128 - 1))
 _BEGINNING = (-(2**63), UUID(int=0))
 _LARGE_PAGE = 50_000
 _HEADER_BYTES = 4 * 1024 * 1024
@@ -62,7 +62,7 @@ async def list_messages(
     names = answers.chosen(fields, SUMMARY)
     which, of = _filtered(folder_id, account_id, is_, list_id)
     about = f"messages:{which}:{sorted(of.items())}"
-    before = _END
+    before = END
     if cursor is not None:
         at, id_ = caller.open(about, cursor)
         before = (int(at), UUID(str(id_)))

@@ -29,6 +29,7 @@ _TITLES = {
     503: "Not available",
     507: "No space left",
 }
+_PARTS = ("body", "query", "path", "header")
 
 
 class Problem(Exception):
@@ -110,7 +111,8 @@ def of_error(error: errors.PostroomError) -> Problem:
 def of_validation(error: RequestValidationError) -> Problem:
     """The first thing that is wrong, by the name of the parameter or field."""
     first = error.errors()[0] if error.errors() else {"loc": (), "msg": "it is not what it should be"}
-    names = [str(each) for each in first["loc"] if each not in ("body", "query", "path", "header")]
+    # The first says where: a field of a body may be called query.
+    names = [str(each) for at, each in enumerate(first["loc"]) if at or each not in _PARTS]
     field = ".".join(names) or None
     said = str(first["msg"]).removeprefix("Value error, ")
     where = f"{field}: " if field else ""

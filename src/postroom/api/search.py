@@ -21,9 +21,10 @@ from postroom.search.query import parse
 from postroom.store import search
 
 router = APIRouter(tags=["search"])
+_ALL_YEARS = range(1970, 2100)
 
 
-@router.get("/v1/search", response_model=shapes.Page[shapes.Found])
+@router.get("/v1/search", response_model=shapes.FoundPage)
 async def search_messages(
     request: Request,
     caller: Reader,
@@ -35,13 +36,23 @@ async def search_messages(
     tz: Annotated[
         str, Query(max_length=60, description="The time zone of days in `q`.", examples=["Europe/Berlin"])
     ] = "UTC",
+    facets: Annotated[
+        str | None,
+        Query(
+            max_length=100,
+            description="What is to be counted of all that is found: `folder,sender,year`.",
+            examples=["folder,year"],
+        ),
+    ] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     fields: Fields = None,
 ) -> Response:
-    """What a search finds, newest first, each with the piece of its text that shows why."""
+    """What a search finds, newest first, each with the piece of its text that shows why; counted by folder, sender and year
+    where that is asked for."""
     names = answers.chosen(fields, [*SUMMARY, "snippet"])
-    tree = parse(q, now=datetime.now(UTC), timezone=_zone(tz))
+    counted = _facets(facets)
+    tree = parse(q, now=datetime.now(UTC), timezone=zone(tz, "tz"))
     query = compiled(tree)
     if account_id is not None:
         # Flat, so that the words stay where the index answers for them.
@@ -54,13 +65,28 @@ async def search_messages(
         page = await search.matches(tx, query, limit=limit, cursor=inner, ranked_by=rank)
         wants = names is None or "snippet" in names
         texts = await search.texts(tx, [row["id"] for row in page.items]) if wants else {}
+        found = await search.facets(tx, query, counted, _years(zone(tz, "tz"))) if counted else None
     items = []
     for row in page.items:
         item = summary(row, names)
         if wants:
             item["snippet"] = _snippet(row, texts.get(row["id"]), tree)
         items.append(item)
-    return answers.json(request, {"items": items, "next": page.next and caller.seal(about, [page.next])})
+    following = page.next and caller.seal(about, [page.next])
+    return answers.json(request, {"items": items, "next": following, "facets": found})
+
+
+def _facets(text: str | None) -> list[str]:
+    names = [each.strip() for each in (text or "").split(",") if each.strip()]
+    if unknown := [each for each in names if each not in search.FACETS]:
+        reason = f"There is no facet {unknown[0]!r}; there are {', '.join(search.FACETS)}."
+        raise bad(reason, "facets")
+    return names
+
+
+def _years(timezone: tzinfo) -> dict[int, int]:
+    """When each year begins there, in milliseconds."""
+    return {year: int(datetime(year, 1, 1, tzinfo=timezone).timestamp() * 1000) for year in _ALL_YEARS}
 
 
 def _snippet(row: dict[str, Any], found: dict[str, Any] | None, tree: Any) -> str:
@@ -71,8 +97,9 @@ def _snippet(row: dict[str, Any], found: dict[str, Any] | None, tree: Any) -> st
     return escape(cut).replace("\x02", "<mark>").replace("\x03", "</mark>")
 
 
-def _zone(name: str) -> tzinfo:
+def zone(name: str, field: str) -> tzinfo:
+    """A time zone by its name. Raises Problem."""
     try:
         return UTC if name == "UTC" else ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:
-        raise bad(f"There is no time zone {name!r}; write it as Europe/Berlin.", "tz") from error
+        raise bad(f"There is no time zone {name!r}; write it as Europe/Berlin.", field) from error

@@ -63,7 +63,7 @@ async def set_sender(request: Request, caller: Admin, account_id: UUID, body: sh
             )
         modseq = await changes.next_modseq(tx, account.id)
         await senders.put(tx, account.id, sender)
-        # A password from before stays sealed until the account is removed: the service cannot even look for secrets.
+        await credentials.forget(tx, account.id)
         was = None if before is None else _shown(before)
         await audit.append(tx, "account.smtp", "account", account.id, before=was, after=_shown(sender))
         await changes.append(tx, account.id, modseq, "updated", "account", [account.id])

@@ -9,18 +9,11 @@ from types import FrameType
 import uvicorn
 
 from postroom.api.app import make_app
-from postroom.api.context import Context
-from postroom.api.cursors import Cursors
-from postroom.api.figures import Figures
 from postroom.api.hub import Hub
-from postroom.api.keyring import Keyring
-from postroom.api.limits import Limits
+from postroom.api.opening import opened
 from postroom.api.outer import start_logging
-from postroom.api.tokens import tokens_of
-from postroom.blobs import Blobs
 from postroom.settings import Settings
 from postroom.store.credentials import MasterKey
-from postroom.store.database import Database
 
 GRACE_SECONDS = 8
 """How long requests that are under way may go on when the service stops: containers are killed after ten."""
@@ -55,31 +48,7 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. `url` is of the login email_service."""
     start_logging(settings.log_level.upper(), for_people=settings.run_mode == "development")
-    tokens = tokens_of(settings)
-    limits = Limits(
-        key_rate=settings.service_rate,
-        tenant_rate=settings.service_tenant_rate,
-        redis_url=settings.redis_url,
-    )
-    database = Database(
-        url,
-        max_connections=settings.service_connections,
-        statement_timeout_seconds=min(30, settings.statement_timeout_seconds),
-        program="postroom serve",
-    )
-    async with database as db:
-        hub, figures = Hub(db), Figures()
-        context = Context(
-            settings=settings,
-            db=db,
-            blobs=Blobs(settings),
-            cursors=Cursors(cursor_key),
-            keyring=Keyring(db, tokens),
-            limits=limits,
-            figures=figures,
-            hub=hub,
-            master=master,
-        )
+    async with opened(settings, url, master=master, cursor_key=cursor_key) as context:
         config = uvicorn.Config(
             make_app(context),
             host=settings.service_host,
@@ -94,4 +63,4 @@ async def serve(
             timeout_graceful_shutdown=GRACE_SECONDS,
             timeout_keep_alive=30,
         )
-        await _Server(config, hub, listening).serve()
+        await _Server(config, context.hub, listening).serve()

@@ -161,6 +161,40 @@ class Found(Summary):
     snippet: str
 
 
+class FacetFolder(BaseModel):
+    id: UUID
+    account_id: UUID
+    name: str
+    count: int
+
+
+class FacetSender(BaseModel):
+    address: str
+    count: int
+
+
+class FacetYear(BaseModel):
+    year: int
+    count: int
+
+
+class Facets(BaseModel):
+    """Of `counted` messages, the newest that were found; all of them where `is_whole`. Only what was asked for is counted: the
+    100 largest folders, the 20 most frequent senders, the years from the last on."""
+
+    counted: int
+    is_whole: bool
+    folder: list[FacetFolder]
+    sender: list[FacetSender]
+    year: list[FacetYear]
+
+
+class FoundPage(Page[Found]):
+    """`facets` where they were asked for."""
+
+    facets: Facets | None
+
+
 class Person(BaseModel):
     name: str | None
     address: str
@@ -181,6 +215,23 @@ class AttachmentOfMessage(Attachment):
     message_id: UUID
     account_id: UUID
     created_at: Time
+
+
+class AttachmentText(BaseModel):
+    """`is_whole`: there is no more of it."""
+
+    id: UUID
+    text: str
+    is_whole: bool
+
+
+class Me(BaseModel):
+    """Who shows the key or token: of a user only what that user may see."""
+
+    tenant_id: UUID
+    user_id: UUID | None
+    scopes: list[Literal["read", "write", "send", "admin"]]
+    expires_at: MaybeTime
 
 
 class Place(BaseModel):
@@ -255,6 +306,17 @@ class Thread(BaseModel):
     next: str | None
 
 
+class ListedThread(BaseModel):
+    """A conversation in a list: what it counts, and its newest message."""
+
+    id: UUID
+    account_id: UUID
+    message_count: int
+    unread_count: int
+    flagged_count: int
+    latest: Summary
+
+
 class Recorded(BaseModel):
     id: UUID
     at: Time
@@ -268,8 +330,15 @@ class Recorded(BaseModel):
     after: dict[str, Any] | None
 
 
+class ToldMatch(BaseModel):
+    id: UUID
+    search_id: UUID
+    message_id: UUID
+
+
 class Change(BaseModel):
-    """What happened to things of one kind in one transaction. The ids of what was deleted are tombstones."""
+    """What happened to things of one kind in one transaction. The ids of what was deleted are tombstones; of matches of
+    standing searches, `matches` says which message matched which search."""
 
     account_id: UUID
     modseq: int
@@ -277,6 +346,7 @@ class Change(BaseModel):
     object_type: Literal["account", "folder", "message", "thread", "match", "webhook"]
     ids: list[UUID]
     at: Time
+    matches: list[ToldMatch]
 
 
 class Changes(BaseModel):

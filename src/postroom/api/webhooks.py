@@ -18,7 +18,7 @@ from postroom.api.shapes import Page
 from postroom.errors import UsageError
 from postroom.hooks.address import networks, target_of
 from postroom.model import AccountId, FolderId, UserId
-from postroom.store import accounts, deliveries, folders, webhooks
+from postroom.store import accounts, deliveries, folders, standing, webhooks
 from postroom.store.database import TenantTx
 from postroom.store.webhooks import Wanted
 
@@ -162,6 +162,8 @@ async def _check(tx: TenantTx, caller: Caller, wanted: Wanted) -> None:
         await accounts.by_id(tx, AccountId(wanted.account_id))
     if wanted.folder_id is not None:
         await folders.by_id(tx, FolderId(wanted.folder_id))
+    if wanted.search_id is not None:
+        await standing.get(tx, wanted.search_id)
 
 
 def _wanted(given: dict[str, Any]) -> Wanted:

@@ -181,7 +181,7 @@ async def _add(
         await accounts.connect(tx, account.id, credential_id=credential_id, **server)
         if account.credential_id is not None:
             await senders.sign_in_by(tx, account.id, credential_id, instead_of=account.credential_id)
-        await credentials.forget(tx, account.id, kept=credential_id)
+        await credentials.forget(tx, account.id)
         after = {name: value for name, value in server.items() if name != "ca_pem"}
         after |= {"has_own_ca": True} if server["ca_pem"] else {}
         await audit.append(tx, "account.connect", "account", account.id, after=after)

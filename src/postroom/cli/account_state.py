@@ -69,14 +69,9 @@ async def _pause(tenant: str, email: str, *, is_paused: bool) -> None:
 
 
 async def _remove(tenant: str, email: str) -> None:
-    from postroom.store import accounts, audit, changes, credentials, senders
+    from postroom.store import account_removal, accounts
 
     owner = await tenant_id(tenant)
     async with store("email_worker") as db, db.tenant(owner) as tx:
         found = await accounts.by_email(tx, email)
-        modseq = await changes.next_modseq(tx, found.id)
-        await accounts.remove(tx, found.id)
-        await senders.forget_secrets(tx, found.id)
-        await credentials.forget(tx, found.id)
-        await audit.append(tx, "account.remove", "account", found.id)
-        await changes.append(tx, found.id, modseq, "deleted", "account", [found.id])
+        await account_removal.remove(tx, found.id)

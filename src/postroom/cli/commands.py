@@ -2,6 +2,7 @@
 
 from postroom.cli import (
     account,
+    account_record,
     account_state,
     account_trial,
     api_key,
@@ -17,6 +18,7 @@ from postroom.cli import (
     folder,
     hold,
     keys,
+    mcp,
     message,
     move,
     outbox,
@@ -43,6 +45,7 @@ from postroom.cli.frame import app
 
 __all__ = [
     "account",
+    "account_record",
     "account_state",
     "account_trial",
     "api_key",
@@ -59,6 +62,7 @@ __all__ = [
     "folder",
     "hold",
     "keys",
+    "mcp",
     "message",
     "move",
     "outbox",

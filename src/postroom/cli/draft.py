@@ -159,13 +159,13 @@ def delete(tenant: TenantOption, id_: IdArgument, as_json: JsonOption = False) -
 
     Example:  postroom draft delete -t acme 019a4c7e
     """
-    from postroom.store import drafts
+    from postroom.posting import discard_draft
 
     async def work() -> Any:
         owner = await tenant_id(tenant)
         async with store("email_worker") as db, db.tenant(owner) as tx:
             draft_id = await _resolved(tx, id_)
-            if not await drafts.delete(tx, draft_id):
+            if not await discard_draft(tx, draft_id):
                 raise NotFound(what="draft", name=id_, mend="See them: postroom draft list.")
             return draft_id
 

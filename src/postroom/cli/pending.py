@@ -84,6 +84,7 @@ def shown(intent: Any) -> dict[str, Any]:
         "purpose": intent.purpose,
         "state": intent.state,
         "message_id": intent.message_id and str(intent.message_id),
+        "draft_id": intent.draft_id and str(intent.draft_id),
         "folder_id": str(intent.folder_id),
         "to_folder_id": intent.to_folder_id and str(intent.to_folder_id),
         "added": sorted(intent.added),
@@ -137,6 +138,8 @@ def _what(row: dict[str, Any]) -> str:
             return f"{verb} from {row['folder']} to {row['to_folder']}: {about}"
         case "expunge":
             return f"delete for good from {row['folder']}: {about}"
+        case "draft":
+            return f"keep a draft in {row['folder']} as it is here: {about}"
         case "rename_folder":
             return f"rename a folder to {row['name']}"
         case kind:

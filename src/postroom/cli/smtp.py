@@ -146,5 +146,5 @@ async def _put(
         key_id = await credentials.put_password(tx, account.id, key, master_key(chosen())) if key else None
         sender = senders.Sender(**shown, credential_id=credential_id, dkim_key_id=key_id)
         await senders.put(tx, account.id, sender)
-        await credentials.forget(tx, account.id, kept=account.credential_id)
+        await credentials.forget(tx, account.id)
         await audit.append(tx, "account.smtp", "account", account.id, after=shown)

@@ -62,7 +62,7 @@ async def _work(concurrency: int | None, *, is_pushed: bool) -> None:
 
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, asked_to_stop)
-    async with store("email_worker", max_connections=min(settings.concurrency + 2, 20)) as db:
+    async with store("email_worker", max_connections=min(settings.concurrency + 4, 20)) as db:
         around = Surroundings(db=db, blobs=Blobs(settings), settings=settings, master=master_key(settings))
         say(f"Working, {settings.concurrency} accounts at once. See it: postroom status. Stop it: Ctrl-C.")
         posting = Posting(

@@ -13,7 +13,7 @@ from postroom.client import retrying
 from postroom.client.calls import Awaited, Call, Waiting
 from postroom.client.events import SILENCE_SECONDS, Event, Stream, asked_for
 from postroom.client.operations import Operations
-from postroom.client.problems import Unreachable
+from postroom.client.problems import ClientError, Unreachable
 from postroom.client.reading import Id
 
 T = TypeVar("T")
@@ -41,7 +41,11 @@ class Client(Operations, Waiting):
     ) -> None:
         self._retries = retries
         self._http = httpx2.Client(
-            base_url=url, headers=_headers(key), timeout=timeout_seconds, transport=transport, verify=verify
+            base_url=_address(url),
+            headers=_headers(key),
+            timeout=timeout_seconds,
+            transport=transport,
+            verify=verify,
         )
 
     def __enter__(self) -> Self:
@@ -120,7 +124,11 @@ class AsyncClient(Operations, Awaited):
     ) -> None:
         self._retries = retries
         self._http = httpx2.AsyncClient(
-            base_url=url, headers=_headers(key), timeout=timeout_seconds, transport=transport, verify=verify
+            base_url=_address(url),
+            headers=_headers(key),
+            timeout=timeout_seconds,
+            transport=transport,
+            verify=verify,
         )
 
     async def __aenter__(self) -> Self:
@@ -185,6 +193,17 @@ class AsyncClient(Operations, Awaited):
 
 class _Passing(Exception):
     """A refusal that may be over soon."""
+
+
+def _address(url: str) -> httpx2.URL:
+    """Raises ClientError for what is none."""
+    try:
+        found = httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise ClientError(f"{url!r} is no address: {error}.") from error
+    if found.scheme not in ("http", "https") or not found.host:
+        raise ClientError(f"{url!r} is no address of a service: write https://mail.example.com.")
+    return found
 
 
 def _headers(key: str | None) -> dict[str, str]:

@@ -13,6 +13,7 @@ from postroom.client.values import (
     Account,
     Alive,
     AttachmentOfMessage,
+    AttachmentText,
     Cancelled,
     Changed,
     ChangedMany,
@@ -22,12 +23,16 @@ from postroom.client.values import (
     DraftSummary,
     Folder,
     Found,
+    FoundPage,
     Header,
     Health,
     Key,
     ListedSend,
     ListedTenant,
+    ListedThread,
     MadeWebhook,
+    MatchOfSearch,
+    Me,
     Message,
     NewFile,
     NewSecret,
@@ -36,6 +41,7 @@ from postroom.client.values import (
     Replayed,
     Sender,
     Sent,
+    StandingSearch,
     Summary,
     Tenant,
     Tested,
@@ -117,6 +123,17 @@ class Operations:
                     "sync_interval_seconds": sync_interval_seconds,
                 }
             ),
+            headers={"If-Match": if_match},
+        )
+
+    @operation
+    @staticmethod
+    def remove_account(account_id: Id, *, if_match: str | None = None) -> Call[None]:
+        """With its passwords. What came from it stays to be read; on its server nothing is done."""
+        return Call(
+            "DELETE",
+            path("/v1/accounts/{account_id}", account_id=account_id),
+            None,
             headers={"If-Match": if_match},
         )
 
@@ -424,6 +441,20 @@ class Operations:
             ),
         )
 
+    @paged(ListedThread)
+    @staticmethod
+    def list_threads(
+        *, folder_id: Id | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Call[Page[ListedThread]]:
+        """Conversations, the one with the newest message first; with `folder_id` those with mail in that folder, by the newest
+        that lies there. Counts are of the whole conversation."""
+        return Call(
+            "GET",
+            "/v1/threads",
+            Page[ListedThread],
+            query=asked({"folder_id": folder_id, "limit": limit, "cursor": cursor}),
+        )
+
     @operation
     @staticmethod
     def get_attachment(attachment_id: Id) -> Call[AttachmentOfMessage]:
@@ -443,6 +474,14 @@ class Operations:
             query=asked({"inline": inline}),
         )
 
+    @operation
+    @staticmethod
+    def attachment_text(attachment_id: Id) -> Call[AttachmentText]:
+        """What it says, where it is text, HTML or a message. 409 where there is no text to be read, as in a picture."""
+        return Call(
+            "GET", path("/v1/attachments/{attachment_id}/text", attachment_id=attachment_id), AttachmentText
+        )
+
     @paged(Found)
     @staticmethod
     def search_messages(
@@ -451,26 +490,91 @@ class Operations:
         account_id: Id | None = None,
         ranked: bool = False,
         tz: str = "UTC",
+        facets: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
         fields: Sequence[str] | None = None,
-    ) -> Call[Page[Found]]:
-        """What a search finds, newest first, each with the piece of its text that shows why."""
+    ) -> Call[FoundPage]:
+        """What a search finds, newest first, each with the piece of its text that shows why; counted by folder, sender and year
+        where that is asked for."""
         return Call(
             "GET",
             "/v1/search",
-            Page[Found],
+            FoundPage,
             query=asked(
                 {
                     "q": q,
                     "account_id": account_id,
                     "ranked": ranked,
                     "tz": tz,
+                    "facets": facets,
                     "limit": limit,
                     "cursor": cursor,
                     "fields": fields,
                 }
             ),
+        )
+
+    @operation
+    @staticmethod
+    def list_searches() -> Call[tuple[StandingSearch, ...]]:
+        """The standing searches of the tenant, the oldest first; with a key of one user, that user's."""
+        return Call("GET", "/v1/searches", tuple[StandingSearch, ...], within="items")
+
+    @operation
+    @staticmethod
+    def create_search(
+        *, name: str, query: str, timezone: str = "UTC", account_id: Id | None = None
+    ) -> Call[StandingSearch]:
+        """Ask this of what comes in from now on. For what is there already: GET /v1/search. 409 where there are 100 already."""
+        return Call(
+            "POST",
+            "/v1/searches",
+            StandingSearch,
+            body=asked({"name": name, "query": query, "timezone": timezone, "account_id": account_id}),
+        )
+
+    @operation
+    @staticmethod
+    def get_search(search_id: Id) -> Call[StandingSearch]:
+        """One standing search."""
+        return Call("GET", path("/v1/searches/{search_id}", search_id=search_id), StandingSearch)
+
+    @operation
+    @staticmethod
+    def change_search(
+        search_id: Id,
+        *,
+        name: str | Unset | None = UNSET,
+        query: str | Unset | None = UNSET,
+        timezone: str | Unset | None = UNSET,
+        account_id: Id | Unset | None = UNSET,
+    ) -> Call[StandingSearch]:
+        """What it is called and asks, from now on. What matched before stays."""
+        return Call(
+            "PATCH",
+            path("/v1/searches/{search_id}", search_id=search_id),
+            StandingSearch,
+            body=given({"name": name, "query": query, "timezone": timezone, "account_id": account_id}),
+        )
+
+    @operation
+    @staticmethod
+    def remove_search(search_id: Id) -> Call[None]:
+        """With the list of what it matched. The messages stay."""
+        return Call("DELETE", path("/v1/searches/{search_id}", search_id=search_id), None)
+
+    @paged(MatchOfSearch)
+    @staticmethod
+    def list_matches(
+        search_id: Id, *, limit: int = 50, cursor: str | None = None
+    ) -> Call[Page[MatchOfSearch]]:
+        """What it matched, what came in last first. Each message once, as it was when it came in."""
+        return Call(
+            "GET",
+            path("/v1/searches/{search_id}/matches", search_id=search_id),
+            Page[MatchOfSearch],
+            query=asked({"limit": limit, "cursor": cursor}),
         )
 
     @operation
@@ -854,6 +958,12 @@ class Operations:
                 {"object_type": object_type, "object_id": object_id, "limit": limit, "cursor": cursor}
             ),
         )
+
+    @operation
+    @staticmethod
+    def who_am_i() -> Call[Me]:
+        """Whose the key or token is, and what it may do. Any scope, or none, will do."""
+        return Call("GET", "/v1/me", Me)
 
     @operation
     @staticmethod

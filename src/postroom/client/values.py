@@ -35,6 +35,15 @@ class Alive(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class AttachmentText(Value):
+    """`is_whole`: there is no more of it."""
+
+    id: UUID
+    text: str
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Blocked(Value):
     kind: Literal["image", "style"]
     url: str
@@ -51,7 +60,8 @@ class Cancelled(Value):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Change(Value):
-    """What happened to things of one kind in one transaction. The ids of what was deleted are tombstones."""
+    """What happened to things of one kind in one transaction. The ids of what was deleted are tombstones; of matches of
+    standing searches, `matches` says which message matched which search."""
 
     account_id: UUID
     modseq: int
@@ -59,6 +69,7 @@ class Change(Value):
     object_type: Literal["account", "folder", "message", "thread", "match", "webhook"]
     ids: tuple[UUID, ...]
     at: datetime
+    matches: tuple[ToldMatch, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -129,6 +140,38 @@ class DraftSummary(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class FacetFolder(Value):
+    id: UUID
+    account_id: UUID
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class FacetSender(Value):
+    address: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class FacetYear(Value):
+    year: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Facets(Value):
+    """Of `counted` messages, the newest that were found; all of them where `is_whole`. Only what was asked for is counted: the
+    100 largest folders, the 20 most frequent senders, the years from the last on."""
+
+    counted: int
+    is_whole: bool
+    folder: tuple[FacetFolder, ...]
+    sender: tuple[FacetSender, ...]
+    year: tuple[FacetYear, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Folder(Value):
     id: UUID
     account_id: UUID
@@ -154,6 +197,15 @@ class FolderLedger(Value):
     quarantined: int
     gone: int
     unaccounted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class FoundPage(Value):
+    """`facets` where they were asked for."""
+
+    items: tuple[Found, ...]
+    next: str | None
+    facets: Facets | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -203,6 +255,36 @@ class ListedTenant(Value):
     name: str
     created_at: datetime
     state: Literal["active", "suspended"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ListedThread(Value):
+    """A conversation in a list: what it counts, and its newest message."""
+
+    id: UUID
+    account_id: UUID
+    message_count: int
+    unread_count: int
+    flagged_count: int
+    latest: Summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class MatchOfSearch(Value):
+    id: UUID
+    message_id: UUID
+    account_id: UUID
+    matched_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Me(Value):
+    """Who shows the key or token: of a user only what that user may see."""
+
+    tenant_id: UUID
+    user_id: UUID | None
+    scopes: tuple[Literal["read", "write", "send", "admin"], ...]
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,6 +396,18 @@ class Sent(Value):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class StandingSearch(Value):
+    id: UUID
+    user_id: UUID | None
+    name: str
+    query: str
+    timezone: str
+    account_id: UUID | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Summary(Value):
     """A message in a list. With `fields`, only those that were named."""
 
@@ -351,6 +445,13 @@ class Thread(Value):
     id: UUID
     items: tuple[Summary, ...]
     next: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ToldMatch(Value):
+    id: UUID
+    search_id: UUID
+    message_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

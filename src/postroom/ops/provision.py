@@ -76,13 +76,18 @@ class Site:
 
 
 def _given(settings: Settings, role: str) -> str | None:
-    """The password that somebody chose for a login: in a file of its name, or for two of them in a variable."""
+    """The password that somebody chose for a login: in a file of its name, or for three of them in a variable."""
     file = settings.passwords_dir and settings.passwords_dir / role
     if file and file.exists():
         if password := file.read_text("utf-8").strip():
             return password
         raise SettingError(name=f"The file {file}", value="", expected="a password")
-    return {"email_service": settings.service_password, "email_worker": settings.worker_password}.get(role)
+    given = {
+        "email_service": settings.service_password,
+        "email_worker": settings.worker_password,
+        "email_owner": settings.owner_password,
+    }
+    return given.get(role)
 
 
 def _libpq(url: str) -> dict[str, str]:

@@ -554,6 +554,39 @@ create table email_outbox (
   foreign key (tenant_id, account_id) references email_accounts (tenant_id, id)
 );
 
+-- Drafts: messages that are still being written, as bytes, with Bcc. ------------------------------------------------------
+
+create table email_drafts (
+  tenant_id         uuid not null,
+  id                uuid not null,
+  account_id        uuid not null,
+  subject           text not null default '',
+  recipients        jsonb not null default '[]',                       -- the addresses, for lists
+  raw_blob          bytea not null,
+  size_bytes        bigint not null,
+  version           integer not null default 1,
+  outbox_id         uuid,                                              -- set when it was given to the outbox
+  is_deleted        boolean not null default false,
+  deleted_at        bigint,
+  created_at        bigint not null,
+  updated_at        bigint not null,
+  copy_version      integer,                                           -- that the account's server has; null: none
+  copy_message_id   text collate "C",
+  copy_folder_id    uuid,                                              -- where
+  copy_uidvalidity  bigint,
+  copy_uid          bigint,
+  stale_uids        bigint[] not null default '{}',                    -- earlier ones there, still to be taken out
+  put_version       integer,                                           -- that it is just being given
+  put_message_id    text collate "C",
+  primary key (tenant_id, id),
+  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
+  foreign key (tenant_id, copy_folder_id) references email_folders (tenant_id, id),
+  foreign key (tenant_id, outbox_id) references email_outbox (tenant_id, id),
+  foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256),
+  check (num_nulls(copy_version, copy_message_id, copy_folder_id, copy_uidvalidity, copy_uid) in (0, 5)),
+  check (num_nulls(put_version, put_message_id) in (0, 2))
+);
+
 -- Intents: what was changed here and its server is yet to be told, in the order of each account. One is written in the
 -- transaction of the change and goes when the server has done it; what the server refused stays, with the reason. ----------
 
@@ -563,8 +596,9 @@ create table email_intents (
   account_id        uuid not null,
   sequence          bigint not null,                                   -- in which they are done
   kind              text collate "C" not null check (kind in ('move', 'copy', 'expunge', 'mark', 'create_folder',
-                    'rename_folder', 'delete_folder')),
-  message_id        uuid,                                              -- null: it is about a folder
+                    'rename_folder', 'delete_folder', 'draft')),
+  message_id        uuid,                                              -- null: it is about a folder or a draft
+  draft_id          uuid,                                              -- of which the server is to have what it says now
   folder_id         uuid not null,                                     -- where the message lies, or what folder it is about
   uidvalidity       bigint,
   uid               bigint,                                            -- of the placement; below 0: as in to_uid
@@ -585,10 +619,12 @@ create table email_intents (
   primary key (tenant_id, id),
   foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
   foreign key (tenant_id, message_id) references email_messages (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, draft_id) references email_drafts (tenant_id, id),
   foreign key (tenant_id, folder_id) references email_folders (tenant_id, id),
   foreign key (tenant_id, to_folder_id) references email_folders (tenant_id, id),
   check ((message_id is null) = (uid is null)),
-  check ((message_id is null) = (kind in ('create_folder', 'rename_folder', 'delete_folder'))),
+  check ((message_id is null) = (kind in ('create_folder', 'rename_folder', 'delete_folder', 'draft'))),
+  check ((draft_id is not null) = (kind = 'draft')),
   check ((to_uid is not null) = (kind in ('move', 'copy')))
 );
 
@@ -660,28 +696,6 @@ create table email_recipients (
   reported_at    bigint,
   primary key (tenant_id, outbox_id, position),
   foreign key (tenant_id, outbox_id) references email_sends (tenant_id, outbox_id) on delete cascade
-);
-
--- Drafts: messages that are still being written, as bytes, with Bcc. ------------------------------------------------------
-
-create table email_drafts (
-  tenant_id     uuid not null,
-  id            uuid not null,
-  account_id    uuid not null,
-  subject       text not null default '',
-  recipients    jsonb not null default '[]',                           -- the addresses, for lists
-  raw_blob      bytea not null,
-  size_bytes    bigint not null,
-  version       integer not null default 1,
-  outbox_id     uuid,                                                  -- set when it was given to the outbox
-  is_deleted    boolean not null default false,
-  deleted_at    bigint,
-  created_at    bigint not null,
-  updated_at    bigint not null,
-  primary key (tenant_id, id),
-  foreign key (tenant_id, account_id) references email_accounts (tenant_id, id),
-  foreign key (tenant_id, outbox_id) references email_outbox (tenant_id, id),
-  foreign key (tenant_id, raw_blob) references email_blobs (tenant_id, sha256)
 );
 
 -- Quarantine: mail that a source has and could not give, or that could not be stored. Never skipped in silence. -----------
@@ -810,6 +824,34 @@ create table email_admin_keys (
   expires_at    bigint,
   revoked_at    bigint,
   created_at    bigint not null
+);
+
+-- Standing searches: queries that every message is asked when it comes in, in the transaction that stores it. What matched is
+-- kept, once, whatever becomes of the message or of the query later. -------------------------------------------------------
+
+create table email_standing_searches (
+  tenant_id   uuid not null references email_tenants (tenant_id),
+  id          uuid not null,
+  user_id     uuid,                                                    -- asked of what this user sees; null: of everything
+  name        text not null,
+  query       text not null,
+  timezone    text not null default 'UTC',                             -- of the days in it
+  account_id  uuid,                                                    -- only what comes into this account
+  created_at  bigint not null,
+  updated_at  bigint not null,
+  primary key (tenant_id, id)
+);
+
+create table email_standing_matches (
+  tenant_id   uuid not null,
+  id          uuid not null,
+  search_id   uuid not null,
+  message_id  uuid not null,
+  account_id  uuid not null,
+  matched_at  bigint not null,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, search_id) references email_standing_searches (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, message_id) references email_messages (tenant_id, id) on delete cascade
 );
 
 -- Webhooks: addresses that are told what happens, from the change feed. A worker has a webhook as long as its lease lasts;
@@ -967,6 +1009,12 @@ alter table email_held_messages force row level security;
 alter table email_api_keys enable row level security;
 alter table email_api_keys force row level security;
 
+alter table email_standing_searches enable row level security;
+alter table email_standing_searches force row level security;
+
+alter table email_standing_matches enable row level security;
+alter table email_standing_matches force row level security;
+
 alter table email_webhooks enable row level security;
 alter table email_webhooks force row level security;
 
@@ -1004,6 +1052,8 @@ declare
   v_written constant text := format($q$any (array(%s and s.access <> 'read'))$q$, v_shares);
   v_sends constant text := 'exists (select from public.email_sends o where o.tenant_id = %s'
     || ' and o.outbox_id = email_recipients.outbox_id and o.account_id = %s offset 0)';
+  v_standing constant text := 'exists (select from public.email_standing_searches o where o.tenant_id = %s'
+    || ' and o.id = email_standing_matches.search_id and o.user_id = %s offset 0)';
   v_hooks constant text := 'exists (select from public.email_webhooks w where w.tenant_id = %s'
     || ' and w.id = %s.webhook_id and w.user_id = %s offset 0)';
   v_folders constant text :=
@@ -1030,6 +1080,10 @@ begin
           format(v_folders, v_tenant, v_written)),
         ('email_recipients', format(v_sends, v_tenant, v_seen), format(v_sends, v_tenant, v_written),
           format(v_sends, v_tenant, v_written)),
+        -- A standing search is of one user, or of the tenant, with what it matched.
+        ('email_standing_searches', 'user_id = ' || v_user, 'user_id = ' || v_user, 'user_id = ' || v_user),
+        ('email_standing_matches', format(v_standing, v_tenant, v_user), format(v_standing, v_tenant, v_user),
+          format(v_standing, v_tenant, v_user)),
         -- A webhook is of one user, or of the tenant; the owner asks whether there is any, whoever changes mail.
         ('email_webhooks', format('(user_id = %s or current_user = ''email_owner'')', v_user), 'user_id = ' || v_user,
           'user_id = ' || v_user),
@@ -1237,7 +1291,8 @@ declare
   written text;
 begin
   foreach written in array array['email_accounts', 'email_account_shares', 'email_folders', 'email_credentials',
-      'email_messages', 'email_placements', 'email_outbox', 'email_intents', 'email_changes', 'email_webhooks'] loop
+      'email_messages', 'email_placements', 'email_outbox', 'email_intents', 'email_changes', 'email_webhooks',
+      'email_standing_searches'] loop
     execute format('create trigger %I before insert or update or delete on public.%I for each statement'
       || ' when (session_user = ''email_service'') execute function email_refuse_suspended()', written || '_suspended', written);
   end loop;
@@ -1421,6 +1476,23 @@ end $$;
 
 create trigger email_webhooks_gone after delete on email_webhooks
   for each row when (current_user <> 'email_owner') execute function email_webhook_gone();
+
+-- Passwords that nobody signs in with any more: the application may not read which they are. Those that the account or
+-- its sender has now stay, so that whoever calls it can do no harm.
+
+create function email_forget_secrets(p_tenant_id uuid, p_account_id uuid) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if p_tenant_id is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
+    raise exception 'secrets are forgotten for the tenant that is set' using errcode = 'insufficient_privilege';
+  end if;
+  delete from public.email_credentials c
+   where c.tenant_id = p_tenant_id and c.account_id = p_account_id and c.kind <> 'webhook'
+     and not exists (select from public.email_accounts a
+                      where a.tenant_id = p_tenant_id and a.credential_id = c.id)
+     and not exists (select from public.email_senders s
+                      where s.tenant_id = p_tenant_id and c.id in (s.credential_id, s.dkim_key_id));
+end $$;
 
 -- Statements that cross tenants: narrow functions for operators and workers, never for the application. ------------------
 
@@ -1906,6 +1978,40 @@ begin
     case when v_among::text = v_must::text then v_rest else v_condition end, p_limit);
 end $$;
 
+-- Which of these messages match which of several queries, in their order from 1: each message is looked at once, whatever
+-- the queries are. A message that is deleted matches none.
+create function email_search_new(p_tenant_id uuid, p_queries jsonb, p_message_ids uuid[])
+returns table (place integer, message_id uuid)
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_tests text;
+begin
+  if p_tenant_id is distinct from nullif(current_setting('app.current_tenant_id', true), '')::uuid then
+    raise exception 'search is for the tenant that is set' using errcode = 'insufficient_privilege';
+  end if;
+  if nullif(current_setting('app.current_user_id', true), '') is not null then
+    raise exception 'what is new is searched for the whole tenant' using errcode = 'insufficient_privilege';
+  end if;
+  select string_agg(format('case when %s then %s end', public.email_search_condition(q.query), q.place), ', ')
+    into v_tests
+    from jsonb_array_elements(p_queries) with ordinality q (query, place);
+  if v_tests is null then
+    return;
+  end if;
+  -- Both sides by their keys, and the words unpacked once for each message: to join them with none gives them as they are.
+  return query execute format(
+    'with s as materialized ('
+    || ' select e.tenant_id, e.message_id, e.account_id, e.received_at, e.size_bytes, e.words || '''' as words'
+    || '   from public.email_search_entries e where e.tenant_id = %2$L::uuid and e.message_id = any (%3$L::uuid[])'
+    || '), m as materialized ('
+    || ' select o.id, o.is_read, o.is_flagged, o.is_draft, o.is_deleted'
+    || '   from public.email_messages o where o.tenant_id = %2$L::uuid and o.id = any (%3$L::uuid[]) and not o.is_deleted)'
+    || ' select found.place, x.message_id'
+    || '   from (select s.message_id, array[%1$s] as places from s join m on m.id = s.message_id) x'
+    || '  cross join lateral unnest(x.places) found (place) where found.place is not null',
+    v_tests, p_tenant_id, p_message_ids);
+end $$;
+
 reset role;
 
 -- Grants: nothing for PUBLIC, least for each login. ---------------------------------------------------------------------
@@ -1914,6 +2020,8 @@ set role email_search;
 revoke all on function email_search_condition(jsonb, boolean), email_search_among(tsquery),
   email_search_hits(text, tsquery, text) from public;
 revoke all on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid) from public;
+revoke all on function email_search_new(uuid, jsonb, uuid[]) from public;
+grant execute on function email_search_new(uuid, jsonb, uuid[]) to email_worker;
 grant execute on function email_search_messages(uuid, jsonb, text, integer, bigint, uuid)
   to email_service, email_worker, email_readonly, email_tenant_login;
 reset role;
@@ -1934,7 +2042,8 @@ revoke all on function email_refuse_held(), email_refuse_suspended() from public
 revoke all on function email_audit_month(date), email_audit_append(uuid, uuid, text, jsonb), email_audit_drop(date)
   from public;
 grant execute on function email_audit_append(uuid, uuid, text, jsonb) to email_service, email_worker;
-revoke all on function email_recount_folders(uuid, uuid) from public;
+revoke all on function email_recount_folders(uuid, uuid), email_forget_secrets(uuid, uuid) from public;
+grant execute on function email_forget_secrets(uuid, uuid) to email_service, email_worker;
 grant execute on function email_recount_folders(uuid, uuid) to email_worker;
 grant execute on function email_tenant_named(text), email_tenant_list(), email_refresh_statistics() to email_worker;
 
@@ -2006,6 +2115,12 @@ grant select on email_schema_migrations to email_service, email_worker;
 grant select, insert on email_api_keys to email_worker;
 grant update (expires_at, revoked_at, updated_at) on email_api_keys to email_worker;
 
+-- Standing searches: the application makes them and reads what they matched, which the workers write.
+grant select, insert, delete on email_standing_searches to email_service, email_worker;
+grant update (name, query, timezone, account_id, updated_at) on email_standing_searches to email_service, email_worker;
+grant select on email_standing_matches to email_service, email_worker;
+grant insert on email_standing_matches to email_worker;
+
 -- Webhooks: the application makes them and looks what came of them, the workers tell them; nobody writes a wake by hand.
 grant select, insert, delete on email_webhooks, email_webhook_cursors to email_service, email_worker;
 grant update (url, description, events, account_id, folder_id, search_id, is_enabled, disabled_at, disabled_reason, failures,
@@ -2055,6 +2170,7 @@ grant update (display_name, hostname, port, encryption, username, credential_id,
 grant update (server_reply, sent_at, copy_state, copy_not_before, copy_attempts, copy_error, copy_uidvalidity, copy_uid)
   on email_sends to email_worker;
 grant update (state, code, reply, report, report_status, report_text, reported_at) on email_recipients to email_worker;
-grant update (subject, recipients, raw_blob, size_bytes, version, outbox_id, is_deleted, deleted_at, updated_at)
+grant update (subject, recipients, raw_blob, size_bytes, version, outbox_id, is_deleted, deleted_at, updated_at,
+  copy_version, copy_message_id, copy_folder_id, copy_uidvalidity, copy_uid, stale_uids, put_version, put_message_id)
   on email_drafts to email_worker;
 reset role;

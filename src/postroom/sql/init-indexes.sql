@@ -131,10 +131,12 @@ create index idx_email_outbox_due on email_outbox (tenant_id, account_id, not_be
 -- outbox.enqueue: the same request twice is done once.
 create unique index idx_email_outbox_idempotency on email_outbox (tenant_id, account_id, idempotency_key)
   where idempotency_key is not null;
--- intents.next, intents.of_account: what an account's server is to be told, in its order.
+-- intents.next, intents.last, intents.of_account: what an account's server is to be told, in its order.
 create unique index idx_email_intents_sequence on email_intents (tenant_id, account_id, sequence);
 -- intents.of_messages: what is pending of a message. The foreign key asks the same.
 create index idx_email_intents_message on email_intents (tenant_id, message_id) where message_id is not null;
+-- intents.of_draft: what is pending of a draft. The foreign key asks the same.
+create unique index idx_email_intents_draft on email_intents (tenant_id, draft_id) where draft_id is not null;
 -- Foreign key: the folder that it is about. Also read by intents.of_folders.
 create index idx_email_intents_folder on email_intents (tenant_id, folder_id);
 -- Foreign key: the folder where it leads.
@@ -158,6 +160,8 @@ create index idx_email_drafts_account on email_drafts (tenant_id, account_id, up
   where not is_deleted and outbox_id is null;
 -- drafts.take_back: the draft that a cancelled message was.
 create index idx_email_drafts_outbox on email_drafts (tenant_id, outbox_id) where outbox_id is not null;
+-- Foreign key: the folder where its server has a draft.
+create index idx_email_drafts_copy_folder on email_drafts (tenant_id, copy_folder_id) where copy_folder_id is not null;
 -- blobs.orphans: does a draft need this blob? The foreign key asks the same.
 create index idx_email_drafts_blob on email_drafts (tenant_id, raw_blob);
 -- quarantine.report: the same trouble is one row.
@@ -177,6 +181,10 @@ create index idx_email_api_keys_account on email_api_keys (tenant_id, account_id
 -- system.api_key_of: whose key it is, before the tenant is known. Two secrets are never the same, and to say so would tell
 -- who makes one that somebody else has it.
 create index idx_email_api_keys_secret on email_api_keys (secret_hash);
+-- standing.keep, standing.matches_of: a message matches a search once. The foreign key asks the same.
+create unique index idx_email_standing_matches_once on email_standing_matches (tenant_id, search_id, message_id);
+-- Foreign key: what a message matched goes with it.
+create index idx_email_standing_matches_message on email_standing_matches (tenant_id, message_id);
 -- deliveries.due, deliveries.list_of: what a webhook is to be told, in its order, and what could not be told.
 create index idx_email_webhook_deliveries_position on email_webhook_deliveries (tenant_id, webhook_id, state, position);
 -- Unique: the name of a tenant. Only operators may make one, so the clash tells no tenant anything.

@@ -142,9 +142,9 @@ async def replace(
     await tx.run(QUERIES.replace, credential_id=credential_id, at=now_ms(), **sealed)
 
 
-async def forget(tx: TenantTx, account_id: AccountId, *, kept: CredentialId | None = None) -> int:
-    """Delete the secrets of an account, but for `kept`; how many there were."""
-    return await tx.run(QUERIES.forget, account_id=account_id, kept=kept)
+async def forget(tx: TenantTx, account_id: AccountId) -> None:
+    """Delete the secrets of an account that neither it nor its sender has any more."""
+    await tx.run(QUERIES.forget, account_id=account_id)
 
 
 async def count_by_key(tx: TenantTx) -> dict[str, int]:

@@ -69,27 +69,35 @@ async def take(tx: TenantTx, held: Held) -> tuple[int, bool]:
 
 async def _put(tx: TenantTx, held: Held, account_id: AccountId, rows: Sequence[Change]) -> int:
     found: list[tuple[UUID, str, str]] = []
+    matches = await feed.matches_in(tx, rows)
     for change in rows:
         event = f"{change.object_type}.{change.kind}"
         if held.events and event not in held.events:
             continue
-        ids = await _meant(tx, held, change)
+        ids = await _meant(tx, held, change, matches)
         for part, some in enumerate(_parts(ids)):
-            item = feed.told(account_id, change) | {"ids": some}
+            item = feed.told(account_id, change, some, matches)
             id_ = uuid5(held.id, f"{account_id}/{change.modseq}/{event}/{part}")
             found.append((id_, event, _body(event, change.at, item)))
     await _insert(tx, held.id, [(id_, account_id, event, body) for id_, event, body in found])
     return len(found)
 
 
-async def _meant(tx: TenantTx, held: Held, change: Change) -> list[UUID]:
+async def _meant(tx: TenantTx, held: Held, change: Change, matches: feed.Matches) -> list[UUID]:
     """Of what changed that which the webhook wants to hear of."""
-    ids = list(change.object_ids)
+    ids = feed.visible(change, matches)
+    if held.search_id is not None:
+        is_match = change.object_type == "match"
+        ids = [each for each in ids if is_match and matches[each]["search_id"] == held.search_id]
     if held.folder_id is None:
         return ids
     if change.object_type == "message":
         those = await webhooks.lie_in(tx, held.folder_id, ids)
         return [each for each in ids if each in those]
+    if change.object_type == "match":
+        messages = [matches[each]["message_id"] for each in ids]
+        those = await webhooks.lie_in(tx, held.folder_id, messages)
+        return [each for each in ids if matches[each]["message_id"] in those]
     return [each for each in ids if change.object_type == "folder" and each == held.folder_id]
 
 

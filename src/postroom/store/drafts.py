@@ -31,7 +31,7 @@ class DraftContent:
 async def create(tx: TenantTx, account_id: AccountId, content: DraftContent) -> DraftId:
     """A new draft."""
     draft_id = DraftId(new_id())
-    await tx.run(QUERIES.insert, id=draft_id, account_id=account_id, now=now_ms(), **_columns(content))
+    await tx.run(QUERIES.insert, id=draft_id, account_id=account_id, now=now_ms(), **columns(content))
     return draft_id
 
 
@@ -46,7 +46,7 @@ async def get(tx: TenantTx, draft_id: DraftId) -> dict[str, Any]:
 async def replace(tx: TenantTx, draft_id: DraftId, content: DraftContent, *, version: int) -> None:
     """The draft as it is now. Raises DraftChanged when somebody else was faster."""
     if not await tx.run(
-        QUERIES.replace, draft_id=draft_id, version=version, now=now_ms(), **_columns(content)
+        QUERIES.replace, draft_id=draft_id, version=version, now=now_ms(), **columns(content)
     ):
         raise DraftChanged(draft=draft_id)
 
@@ -84,7 +84,8 @@ async def delete(tx: TenantTx, draft_id: DraftId) -> bool:
     return bool(await tx.run(QUERIES.delete, draft_id=draft_id, now=now_ms()))
 
 
-def _columns(content: DraftContent) -> dict[str, Any]:
+def columns(content: DraftContent) -> dict[str, Any]:
+    """What the row says of it."""
     return {
         "subject": content.subject,
         "recipients": orjson.dumps(list(content.recipients)).decode(),

@@ -107,11 +107,16 @@ async def delete(tx: TenantTx, folder_id: FolderId, *, actor: Actor | None = Non
 
 async def trash(tx: TenantTx, account_id: AccountId) -> Folder:
     """Where deleted messages of the account go; made where there is none. The caller holds the account."""
-    found = await folders.by_type(tx, account_id, "trash")
+    return await of_use(tx, account_id, "trash", "Trash")
+
+
+async def of_use(tx: TenantTx, account_id: AccountId, type_: FolderType, name: str) -> Folder:
+    """The folder of this use, made under this name where there is none. The caller holds the account."""
+    found = await folders.by_type(tx, account_id, type_)
     if found is not None and (not await has_server(tx, account_id) or await is_mirrored(tx, found)):
         return found
     modseq = await changes.next_modseq(tx, account_id)
-    return (await _make(tx, account_id, "Trash", "trash", modseq))[0]
+    return (await _make(tx, account_id, name, type_, modseq))[0]
 
 
 async def _make(

@@ -237,6 +237,8 @@ async def _tell(tx: TenantTx, account_id: AccountId, modseq: int, several: Itera
 
 async def _trail(tx: TenantTx, several: Iterable[Intent], reason: str) -> None:
     for each in several:
+        if each.kind == "draft":
+            continue  # it is as it was here
         about = ("folder", each.folder_id) if each.message_id is None else ("message", each.message_id)
         after = {"kind": each.kind, "reason": reason}
         await audit.append(tx, f"{about[0]}.undo", *about, after=after)

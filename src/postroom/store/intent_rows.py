@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from postroom.ids import new_id, now_ms
-from postroom.model import AccountId, FolderId, IntentId, IntentKind, MessageId
+from postroom.model import AccountId, DraftId, FolderId, IntentId, IntentKind, MessageId
 from postroom.sql import queries
 from postroom.store import jobs
 from postroom.store.arrays import array_literal
@@ -27,6 +27,7 @@ class Wanted:
     kind: IntentKind
     folder_id: FolderId
     message_id: MessageId | None = None
+    draft_id: DraftId | None = None
     uidvalidity: int | None = None
     uid: int | None = None
     to_folder_id: FolderId | None = None
@@ -86,6 +87,7 @@ async def append(tx: TenantTx, account_id: AccountId, wanted: Sequence[Wanted]) 
             ids=ids,
             kinds=[each.kind for each in wanted],
             message_ids=[each.message_id for each in wanted],
+            draft_ids=[each.draft_id for each in wanted],
             folder_ids=[each.folder_id for each in wanted],
             uidvalidities=[each.uidvalidity for each in wanted],
             uids=[each.uid for each in wanted],
@@ -107,6 +109,12 @@ async def next_of(tx: TenantTx, account_id: AccountId, *, limit: int) -> list[In
     return _intents(await tx.rows(QUERIES.next, account_id=account_id, limit=limit))
 
 
+async def last_of(tx: TenantTx, account_id: AccountId) -> int:
+    """The place of what was wanted last."""
+    rows = await tx.rows(QUERIES.last, account_id=account_id)
+    return rows[0]["sequence"] if rows else 0
+
+
 async def of_account(tx: TenantTx, account_id: AccountId) -> list[tuple[Intent, dict[str, Any]]]:
     """All that is open, refused ones among it, each with subject, folder and to_folder for people."""
     rows = await tx.rows(QUERIES.of_account, account_id=account_id)
@@ -116,6 +124,11 @@ async def of_account(tx: TenantTx, account_id: AccountId) -> list[tuple[Intent, 
 async def of_messages(tx: TenantTx, message_ids: Iterable[MessageId]) -> list[Intent]:
     """What is open of these messages, refused ones among it, in their order."""
     return _intents(await tx.rows(QUERIES.of_messages, message_ids=list(message_ids)))
+
+
+async def of_draft(tx: TenantTx, draft_id: DraftId) -> Intent | None:
+    """What is open of a draft, also when it was refused."""
+    return next(iter(_intents(await tx.rows(QUERIES.of_draft, draft_id=draft_id))), None)
 
 
 async def of_folders(tx: TenantTx, folder_ids: Iterable[FolderId]) -> list[Intent]:

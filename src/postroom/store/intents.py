@@ -13,7 +13,16 @@ from typing import Any
 
 from postroom.errors import UsageError
 from postroom.model import AccountId, FolderId, IntentId, MessageId
-from postroom.store import audit, changes, folder_intents, folders, intent_rows, placements, removal
+from postroom.store import (
+    audit,
+    changes,
+    draft_copies,
+    folder_intents,
+    folders,
+    intent_rows,
+    placements,
+    removal,
+)
 from postroom.store.audit import Actor
 from postroom.store.database import TenantTx
 from postroom.store.flag_words import checked
@@ -151,6 +160,9 @@ async def again(tx: TenantTx, intent: Intent, *, actor: Actor | None = None) -> 
             await folder_intents.rename(tx, intent.folder_id, intent.name or "", actor=actor)
         case "delete_folder":
             await folder_intents.delete(tx, intent.folder_id, actor=actor)
+        case "draft":
+            assert intent.draft_id is not None
+            await draft_copies.want(tx, intent.draft_id)
 
 
 async def _say_marks(

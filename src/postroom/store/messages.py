@@ -25,6 +25,8 @@ _NEWEST = {
     "flagged": QUERIES.flagged,
     "drafts": QUERIES.drafts,
     "list": QUERIES.of_list,
+    "threads": QUERIES.list_threads,
+    "threads_of_folder": QUERIES.list_threads_of_folder,
 }
 KEY_CHARACTERS = 500
 """What the column message_id holds."""
@@ -177,11 +179,13 @@ async def newest(
     *,
     limit: int,
     before: tuple[int, UUID],
-    which: Literal["tenant", "folder", "unread", "flagged", "drafts", "list"] = "tenant",
+    which: Literal[
+        "tenant", "folder", "unread", "flagged", "drafts", "list", "threads", "threads_of_folder"
+    ] = "tenant",
     **of: UUID | str,
 ) -> list[dict[str, Any]]:
     """Summaries, newest first, of what is older than a time and id: of the tenant, of a `folder_id`, of a mailing list
-    (`list_id`), or what is unread, flagged or a draft in an `account_id`."""
+    (`list_id`), what is unread, flagged or a draft in an `account_id`; or conversations by their newest message, with counts."""
     position = {"limit": limit, "before_at": before[0], "before_id": before[1]}
     return await tx.rows(_NEWEST[which], **position, **of)
 

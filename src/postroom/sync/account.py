@@ -10,6 +10,7 @@ from postroom.settings import Settings
 from postroom.store import folders, placements
 from postroom.store.database import Database
 from postroom.sync.aside import aside
+from postroom.sync.draft_put import follow_drafts
 from postroom.sync.folder import FolderSync, has_mail
 from postroom.sync.heartbeat import heartbeat
 from postroom.sync.ingest import Tally
@@ -61,7 +62,7 @@ class AccountSync:
     async def _bring_up(
         self, tally: Tally, *, accept_empty: bool, looks_at_all: bool, report: Report
     ) -> None:
-        pushed = await write_back(self._db, self._tenant_id, self._account, self._source)
+        pushed = await write_back(self._db, self._blobs, self._tenant_id, self._account, self._source)
         worker = await self._worker()
         looked_at = await self._looked_at(tally, accept_empty=accept_empty)
         self.expected = _missing(looked_at)
@@ -72,8 +73,11 @@ class AccountSync:
                 )
                 tally.add(done)
         if pushed.is_held_up:
-            last = write_back(self._db, self._tenant_id, self._account, self._source, is_last=True)
+            last = write_back(
+                self._db, self._blobs, self._tenant_id, self._account, self._source, is_last=True
+            )
             pushed.add(await last)
+        await follow_drafts(self._db, self._blobs, self._tenant_id, self._account)
         tally.pushed, tally.refused = pushed.done, pushed.refused
         tally.notes += pushed.problems
 

@@ -15,7 +15,7 @@ from postroom.sync import statistics
 from postroom.sync.aside import aside
 from postroom.sync.batches import Batch, batches
 from postroom.sync.ingest import Arrival, Tally, ingest
-from postroom.sync.plan import Fetch, Forget, Hold, Reflag, Restart, is_unchanged, plan
+from postroom.sync.plan import Fetch, Forget, Hold, Reflag, Restart, is_unchanged, plan, reflagged
 from postroom.sync.progress import Report
 from postroom.sync.recognise import recognise
 from postroom.wire.imap import ImapSource
@@ -103,6 +103,9 @@ class FolderSync:
             )
         wanted.sort(key=lambda uid: uid in troubled)
         tally, done = Tally(), 0
+        # What an earlier run brought in has been flagged since, or mail was put into the folder before it was ever read.
+        if stale := reflagged({uid: there[uid] for uid in uids if uid in there}, remote):
+            tally.reflagged += await self._reflag(folder, remote, stale)
         seen = await self._seen(listed, wanted)
         known = await self._place_known(folder, uidvalidity, seen)
         tally.already_there = tally.recognised = len(known)

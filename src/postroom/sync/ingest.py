@@ -14,7 +14,17 @@ from postroom.blobs import Blobs, StoredBlob
 from postroom.ids import new_id, now_ms
 from postroom.mime.reports import delivery_report
 from postroom.model import Account, Folder, FolderId, MessageId, RawMessage, ThreadNode, Unreadable
-from postroom.store import attachments, changes, messages, placements, quarantine, reports, search, threads
+from postroom.store import (
+    attachments,
+    changes,
+    messages,
+    placements,
+    quarantine,
+    reports,
+    search,
+    standing,
+    threads,
+)
 from postroom.store.database import TenantTx
 from postroom.sync.prepare import Prepared
 from postroom.threads import ancestry
@@ -96,6 +106,8 @@ async def ingest(
     if replaced:
         alive, _ = await placements.settle(tx, replaced)
         await changes.append(tx, account.id, modseq, "updated", "message", alive)
+    if new:
+        await standing.ask(tx, account.id, modseq, [message_id for message_id, _ in new.values()])
     quarantined = await _keep_troubles(tx, blobs, account, unreadable, uidvalidity)
     return Tally(stored=len(new), already_there=len(arrivals) - len(new), quarantined=quarantined)
 

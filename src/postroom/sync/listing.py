@@ -55,6 +55,9 @@ class Listing:
         shown = {each.name for each in listed if each.is_selectable}
         missing = [each for each in ours if each.name not in shown]
         done = Followed()
+        await self._let_go_unread(
+            [each for each in unread.values() if each.name not in names_of(listed)], done
+        )
         if not missing:
             return done
         taken = {each.name for each in everything} - unread.keys()
@@ -76,6 +79,12 @@ class Listing:
             done.vanished += count
             done.notes.append(f"folder {each.name} is gone from the server, and {count:,} messages with it")
         return done
+
+    async def _let_go_unread(self, missing: Sequence[Folder], done: Followed) -> None:
+        """What was listed once, never read, and is listed no more: nothing of it is here."""
+        for each in missing:
+            if each.name != "INBOX" and await self._is_gone(each, done):
+                await self._let_go(each, is_listed=False)
 
     async def _is_gone(self, folder: Folder, done: Followed) -> bool:
         """Ask the server for this folder alone: a list may leave out what is there."""
@@ -187,6 +196,10 @@ async def as_wanted(tx: TenantTx, account: Account, listed: Sequence[SourceFolde
 
 def _leaf(name: str) -> str:
     return name.rpartition("/")[2]
+
+
+def names_of(listed: Sequence[SourceFolder]) -> set[str]:
+    return {each.name for each in listed}
 
 
 def is_followed(folder: Folder) -> bool:

@@ -16,6 +16,7 @@ from postroom.store.database import Database
 from postroom.sync.account import AccountSync
 from postroom.sync.pop3 import Pop3Sync
 from postroom.wire.imap import ImapSource
+from postroom.wire.imap_connection import Witness
 from postroom.wire.pop3 import Pop3Source
 from postroom.wire.sasl import Bearer, Credentials, Password
 from postroom.wire.trial import Place
@@ -105,7 +106,15 @@ async def opened(
             timeout_seconds=place.timeout_seconds,
         )
         return Opened(worker=Pop3Sync(door, blobs, settings, tenant_id, account, pop3), source=pop3)
-    imap = ImapSource(
+    imap = imap_source(place, who, settings)
+    return Opened(worker=AccountSync(door, blobs, settings, tenant_id, account, imap), source=imap)
+
+
+def imap_source(
+    place: Place, who: Credentials, settings: Settings, *, witness: Callable[[], Witness] | None = None
+) -> ImapSource:
+    """The mailbox, with somebody who hears all that is said on the way there."""
+    return ImapSource(
         host=place.host,
         port=place.port,
         encryption=place.encryption,
@@ -116,5 +125,6 @@ async def opened(
         ca_pem=place.ca_pem,
         timeout_seconds=place.timeout_seconds,
         whole_bytes=settings.imap_whole_bytes,
+        compresses=False if witness else None,
+        witness=witness,
     )
-    return Opened(worker=AccountSync(door, blobs, settings, tenant_id, account, imap), source=imap)

@@ -64,18 +64,18 @@ def plan(local: FolderState, remote: FolderState, *, accept_empty: bool = False)
     if local.uidvalidity is not None and local.uidvalidity != remote.uidvalidity:
         return [Restart(uidvalidity=remote.uidvalidity or 0), *_fetch(set(remote.uids))]
     gone = tuple(sorted(local.uids.keys() - remote.uids.keys()))
-    words = {
-        uid: each
-        for uid in local.uids.keys() & remote.uids.keys()
-        if (each := _words(remote, uid)) is not None
-    }
-    # What was purged here has no words of ours to be made equal.
-    changed = {uid: each for uid, each in words.items() if local.uids[uid] not in (None, each)}
+    changed = reflagged(local.uids, remote)
     return [
         *([Reflag(words=changed)] if changed else []),
         *([Forget(uids=gone)] if gone else []),
         *_fetch(remote.uids.keys() - local.uids.keys()),
     ]
+
+
+def reflagged(ours: Mapping[int, frozenset[str] | None], remote: FolderState) -> dict[int, frozenset[str]]:
+    """What lies here with other flags than there: those of the server. What was purged here has none to be made equal."""
+    words = {uid: _words(remote, uid) for uid in ours.keys() & remote.uids.keys() if ours[uid] is not None}
+    return {uid: each for uid, each in words.items() if each is not None and each != ours[uid]}
 
 
 def is_unchanged(local: FolderState, remote: FolderState) -> bool:

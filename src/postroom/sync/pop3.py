@@ -62,6 +62,7 @@ class Pop3Sync:
         async with self._db.tenant(self._tenant_id) as tx:
             folder = (await folders.ensure(tx, self._account.id, [INBOX]))[INBOX.name]
             taken = await placements.taken(tx, folder.id, NUMBERING)
+            await quarantine.let_go(tx, self._account.id, folder.name, NUMBERING, remote.uids)
         wanted = [uid for uid in reversed(list(remote.uids)) if uid not in taken]
         self.expected = len(wanted)
         tally = await self._fetch(folder, wanted, report)
@@ -92,7 +93,14 @@ class Pop3Sync:
             Arrival(prepared=each, places=((folder, NUMBERING, each.raw.uid),)) for each in batch.prepared
         ]
         async with self._db.tenant(self._tenant_id) as tx:
-            tally = await ingest(tx, self._blobs, self._account, arrivals, {folder.name: batch.unreadable})
+            tally = await ingest(
+                tx,
+                self._blobs,
+                self._account,
+                arrivals,
+                {folder.name: batch.unreadable},
+                uidvalidity=NUMBERING,
+            )
             await quarantine.resolve(
                 tx, self._account.id, folder.name, [each.raw.where for each in batch.prepared]
             )

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
+from postroom.blobs import Blobs
 from postroom.model import Account, Folder, FolderId, IntentId, Sighting, TenantId
-from postroom.store import folders, intent_outcomes, intent_rows
+from postroom.store import draft_copies, folders, intent_outcomes, intent_rows
 from postroom.store.database import Database
 from postroom.store.intent_rows import Intent
 from postroom.store.placements import Place
 from postroom.sync.aside import aside
+from postroom.sync.draft_put import DraftPut, HeldUp
 from postroom.sync.merge import MOST_TOGETHER, alike, is_kept, together
 from postroom.sync.prepare import hash_of
 from postroom.sync.recognise import recognise
@@ -48,26 +50,37 @@ class Pushed:
         self.problems += [each for each in other.problems if each not in self.problems]
 
 
-class _HeldUp(Exception):
-    """What comes next must wait."""
-
-
 async def write_back(
-    db: Database, tenant_id: TenantId, account: Account, source: ImapSource, *, is_last: bool = False
+    db: Database,
+    blobs: Blobs,
+    tenant_id: TenantId,
+    account: Account,
+    source: ImapSource,
+    *,
+    is_last: bool = False,
 ) -> Pushed:
-    """Tell the server all that it was not told yet. Raises SourceError where it cannot be gone on with.
+    """Tell the server all that it was not told yet; what is wanted meanwhile is for the next time, or whoever goes on
+    changing would keep the folders from being read. Raises SourceError where it cannot be gone on with.
 
     What lies in a folder that the server renumbered, or does not have under its name any more, holds up all behind it
     until the folders have been read; `is_last`: they have been.
     """
-    return await _WriteBack(db, tenant_id, account, source, is_last=is_last).run()
+    return await _WriteBack(db, blobs, tenant_id, account, source, is_last=is_last).run()
 
 
 class _WriteBack:
     def __init__(
-        self, db: Database, tenant_id: TenantId, account: Account, source: ImapSource, *, is_last: bool
+        self,
+        db: Database,
+        blobs: Blobs,
+        tenant_id: TenantId,
+        account: Account,
+        source: ImapSource,
+        *,
+        is_last: bool,
     ) -> None:
         self._db = db
+        self._blobs = blobs
         self._tenant_id = tenant_id
         self._account = account
         self._source = source
@@ -75,26 +88,29 @@ class _WriteBack:
         self._writer: MailboxWriter | None = None
         self._heads: Counter[IntentId] = Counter()
         self._pushed = Pushed()
+        self._last = 0
 
     async def run(self) -> Pushed:
         try:
-            if self._is_last:
-                async with self._db.tenant(self._tenant_id) as tx:
+            async with self._db.tenant(self._tenant_id) as tx:
+                if self._is_last:
                     await intent_outcomes.followed(tx, self._account.id)
+                self._last = await intent_rows.last_of(tx, self._account.id)
             while batch := await self._next():
                 await self._tell(batch)
-        except _HeldUp:
+        except HeldUp:
             self._pushed.is_held_up = True
         return self._pushed
 
     async def _next(self) -> list[Intent]:
         async with self._db.tenant(self._tenant_id) as tx:
-            waiting = await intent_rows.next_of(tx, self._account.id, limit=MOST_TOGETHER)
+            several = await intent_rows.next_of(tx, self._account.id, limit=MOST_TOGETHER)
+        waiting = [each for each in several if each.sequence <= self._last]
         if not waiting:
             return []
         self._heads[waiting[0].id] += 1
         if self._heads[waiting[0].id] > _MOST_TRIES_AT_ONCE:
-            raise _HeldUp
+            raise HeldUp
         return together(waiting)
 
     async def _tell(self, batch: list[Intent]) -> None:
@@ -107,6 +123,8 @@ class _WriteBack:
                 await self._find_out(batch)
             case "move" | "copy":
                 await self._transfer(batch)
+            case "draft":
+                await self._draft(batch[0])
             case _:
                 await self._folder(batch[0])
 
@@ -274,6 +292,16 @@ class _WriteBack:
             return
         self._pushed.done += 1
 
+    async def _draft(self, intent: Intent) -> None:
+        put = DraftPut(self._db, self._blobs, self._tenant_id, self._do, is_last=self._is_last)
+        try:
+            await put.run(intent)
+        except Refused as refusal:
+            await self._refused([intent], refusal)
+            return
+        async with self._db.tenant(self._tenant_id) as tx:
+            self._pushed.done += await draft_copies.told(tx, intent)
+
     async def _opened(self, batch: Sequence[Intent]) -> bool:
         """Open the folder where they lie; False when it is gone, and they with it."""
         async with self._db.tenant(self._tenant_id) as tx:
@@ -285,7 +313,7 @@ class _WriteBack:
             numbers = await self._do(lambda writer: writer.open(folder.wire_name))
         except Refused as refusal:
             if not self._is_last and not refusal.is_passing:
-                raise _HeldUp from refusal
+                raise HeldUp from refusal
             if folder.is_deleted:
                 async with self._db.tenant(self._tenant_id) as tx:
                     await intent_outcomes.lost(tx, batch)
@@ -293,7 +321,7 @@ class _WriteBack:
                 await self._refused(batch, refusal)
             return False
         if numbers.uidvalidity != batch[0].uidvalidity:
-            raise _HeldUp
+            raise HeldUp
         return True
 
     async def _destination(self, batch: Sequence[Intent]) -> tuple[Folder, Numbers] | None:
@@ -306,7 +334,7 @@ class _WriteBack:
             numbers = await self._do(lambda writer: writer.numbers(into.wire_name))
         except Refused as refusal:
             if not self._is_last and not refusal.is_passing:
-                raise _HeldUp from refusal
+                raise HeldUp from refusal
             await self._refused(batch, refusal)
             return None
         return into, numbers
@@ -319,11 +347,11 @@ class _WriteBack:
             numbers = await self._do(lambda writer: writer.open(folder.wire_name))
         except Refused as refusal:
             if not self._is_last or refusal.is_passing:
-                raise _HeldUp from refusal
+                raise HeldUp from refusal
             return {}
         if numbers.uidvalidity != batch[0].uidvalidity:
             if not self._is_last:
-                raise _HeldUp
+                raise HeldUp
             return {}
         uids = _uids(batch)
         return await self._do(lambda writer: writer.words(uids))
@@ -343,7 +371,7 @@ class _WriteBack:
             async with self._db.tenant(self._tenant_id) as tx:
                 await intent_rows.put_off(tx, batch, refusal.reason)
             self._pushed.problems.append(f"the server cannot {_what(batch)} now: {refusal.reason}")
-            raise _HeldUp
+            raise HeldUp
         if len(batch) > 1:
             for each in batch:
                 await self._tell([each])
@@ -373,6 +401,8 @@ def _delete(writer: MailboxWriter, wire_name: str) -> None:
 
 def _what(several: Sequence[Intent]) -> str:
     kind = several[0].kind
+    if kind == "draft":
+        return "keep a draft"
     if several[0].message_id is None:
         return f"{kind.removesuffix('_folder')} the folder {several[0].name or several[0].old_name}"
     verb = "delete" if several[0].purpose == "delete" else kind

@@ -12,16 +12,19 @@ FaultKind = Literal[
     "cut",  # the answer ends after so many bytes, and the connection with it
     "stall",  # the answer stops after so many bytes, and nothing comes any more
     "garbage",  # a line that is not of the protocol comes before the answer
-    "refuse",  # NO instead of the answer
-    "throttle",  # NO with a request for a pause instead of the answer
-    "bye",  # BYE instead of the answer, and the connection ends
+    "refuse",  # no, and for good, instead of the answer: NO, -ERR, 554
+    "throttle",  # no for now, with a request for a pause: NO [LIMIT], -ERR [SYS/TEMP], 451
+    "busy",  # no for now, for somebody else is there: NO [INUSE], -ERR [IN-USE], 450
+    "bye",  # good-bye instead of the answer, and the connection ends: BYE, -ERR, 421
     "twice",  # all untagged replies come twice
-    "literal",  # the first literal is announced with so many bytes more than it has
-    "silent",  # OK, and none of the replies
+    "literal",  # IMAP: the first literal is announced with so many bytes more than it has
+    "silent",  # yes, and none of the replies
+    "drop",  # SMTP, at DATA: the connection ends when so many bytes of the message have come
+    "lose",  # SMTP, at the final dot: yes, and the message is nowhere
     "vanish",  # just before the answer somebody else deletes a message of the folder: the one at place `after`
     "arrive",  # somebody else puts a message there
     "reflag",  # somebody else flags the message at place `after`
-    "renumber",  # the folder is restored from a backup: other UIDs, another UIDVALIDITY
+    "renumber",  # the folder is restored from a backup: other UIDs, another UIDVALIDITY, other UIDLs
     "remove",  # somebody else deletes the folder
 ]
 WORLD: frozenset[FaultKind] = frozenset({"vanish", "arrive", "reflag", "renumber", "remove"})
@@ -31,24 +34,30 @@ GARBAGE = b"\x00\xff<html>502 Bad Gateway</html>\r\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that goes wrong, once."""
+    """One thing that goes wrong."""
 
     kind: FaultKind
     command: str = "FETCH"
-    """In the answer to which command: `FETCH` (with UID or without), `EXAMINE`, `LIST`, or `*` for any."""
+    """In the answer to which command: `FETCH` (with UID or without), `EXAMINE`, `RETR`, `RCPT`, or `*` for any. At POP3 and
+    SMTP the greeting is the answer to `CONNECT`; at SMTP the one to a whole message is that to `.`."""
     nth: int = 1
     """At the how-manieth of these since the script began."""
     after: int = 0
-    """Bytes for `cut`, `stall` and `literal`; a place in the folder for `vanish` and `reflag`."""
+    """Bytes for `cut`, `stall`, `literal` and `drop`; a place in the folder for `vanish` and `reflag`."""
+    times: int = 1
+    """At so many of these in a row: what goes wrong once may be the line, what goes wrong again may be the message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a server says to one command, before anything goes wrong with it."""
 
-    untagged: Sequence[bytes]
-    """Whole replies with their literals and line ends."""
+    untagged: Sequence[bytes] = ()
+    """Whole replies with their literals and line ends; at POP3 the lines of a list or message."""
     tagged: bytes
+    """The last line."""
+    head: bytes = b""
+    """What comes before all replies."""
     ends: bool = False
     """Whether the connection ends with it."""
 
@@ -61,21 +70,33 @@ class Said:
     then: Literal["open", "closed", "silent"] = "open"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusals:
+    """How a protocol says no: whole lines."""
+
+    refuse: bytes
+    throttle: bytes
+    busy: bytes
+    bye: bytes
+
+
 class Script:
     """Faults and where in them we are. One server may serve several connections by it."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
-        self._faults = list(faults)
+        self._faults = [(each, each.times) for each in faults]
         self._seen: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def due(self, command: str) -> list[Fault]:
-        """What goes wrong at this command; each fault is given once."""
+        """What goes wrong at this command."""
         with self._lock:
             self._seen[command] += 1
             self._seen["*"] += 1
-            found = [each for each in self._faults if self._is_due(each, command)]
-            self._faults = [each for each in self._faults if each not in found]
+            found = [each for each, _ in self._faults if self._is_due(each, command)]
+            self._faults = [
+                (each, left - (each in found)) for each, left in self._faults if left > (each in found)
+            ]
             return found
 
     def _is_due(self, fault: Fault, command: str) -> bool:
@@ -83,23 +104,21 @@ class Script:
 
     @property
     def left(self) -> Sequence[Fault]:
-        """What has not happened yet."""
-        return tuple(self._faults)
+        """What has not happened yet, or not as often as it is to."""
+        return tuple(each for each, _ in self._faults)
 
 
-def played(answer: Answer, faults: Sequence[Fault], tag: bytes) -> Said:
+def played(answer: Answer, faults: Sequence[Fault], refusals: Refusals) -> Said:
     """The answer as it is after these faults, the first first."""
-    untagged, tagged, ends = list(answer.untagged), answer.tagged, answer.ends
+    before, head, untagged, tagged, ends = b"", answer.head, list(answer.untagged), answer.tagged, answer.ends
     for each in faults:
         match each.kind:
-            case "refuse":
-                untagged, tagged = [], tag + b" NO [SERVERBUG] Internal error.\r\n"
-            case "throttle":
-                untagged, tagged = [], tag + b" NO [LIMIT] Too many requests, try again in 5 minutes.\r\n"
+            case "refuse" | "throttle" | "busy":
+                head, untagged, tagged = b"", [], getattr(refusals, each.kind)
             case "bye":
-                return Said(data=b"* BYE Server is going down.\r\n", then="closed")
+                return Said(data=refusals.bye, then="closed")
             case "garbage":
-                untagged = [GARBAGE, *untagged]
+                before += GARBAGE
             case "twice":
                 untagged = [*untagged, *untagged]
             case "silent":
@@ -108,7 +127,7 @@ def played(answer: Answer, faults: Sequence[Fault], tag: bytes) -> Said:
                 untagged = _misannounced(untagged, each.after)
             case _:
                 pass
-    data = b"".join(untagged) + tagged
+    data = before + head + b"".join(untagged) + tagged
     for each in faults:
         if each.kind in ("cut", "stall") and each.after < len(data):
             return Said(data=data[: each.after], then="closed" if each.kind == "cut" else "silent")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from postroom.testing.faults import WORLD, Answer, played
+from postroom.testing.faults import Answer, Refusals, played
 from postroom.testing.imap_commands import Commands
 from postroom.testing.imap_view import Ended, Refused
 from postroom.testing.line import Line
@@ -72,12 +72,9 @@ class Session:
 
     def _say(self, name: str, arguments: list[Any], tag: bytes) -> bool:
         with self._server.lock:
-            faults = self._server.script.due(name)
-            for each in faults:
-                if each.kind in WORLD:
-                    self._server.befall(each, self._commands.about(name, arguments))
+            faults = self._server.due(name, self._commands.about(name, arguments))
             answer = self._outcome(name, arguments, tag)
-        said = played(answer, faults, tag)
+        said = played(answer, faults, _refusals(tag))
         self._line.send(said.data)
         if said.then == "silent":
             self._line.silent()
@@ -115,3 +112,12 @@ class Session:
             return False
         self._line.send(tag + b" OK done\r\n")
         return True
+
+
+def _refusals(tag: bytes) -> Refusals:
+    return Refusals(
+        refuse=tag + b" NO [SERVERBUG] Internal error.\r\n",
+        throttle=tag + b" NO [LIMIT] Too many requests, try again in 5 minutes.\r\n",
+        busy=tag + b" NO [INUSE] Somebody else is there.\r\n",
+        bye=b"* BYE Server is going down.\r\n",
+    )

@@ -1,13 +1,15 @@
-"""Line: one connection from the server's side, lines and pieces, plain or deflated (RFC 4978)."""
+"""Line: one connection from the server's side, lines and pieces, plain, deflated (RFC 4978) or in TLS."""
 
 from __future__ import annotations
 
 import select
 import socket
+import ssl
 import zlib
 from contextlib import suppress
 
 _RECEIVED_BYTES = 2**16
+_END_OF_DATA = b"\r\n.\r\n"
 
 
 class Line:
@@ -33,6 +35,22 @@ class Line:
                 return None
         found, self._waiting = self._waiting[:count], self._waiting[count:]
         return found
+
+    def message(self) -> bytes | None:
+        """Lines up to one that is a lone dot, the stuffed dots taken out (RFC 5321 4.5.2)."""
+        self._waiting = b"\r\n" + self._waiting
+        looked = 0
+        while (end := self._waiting.find(_END_OF_DATA, looked)) < 0:
+            looked = max(len(self._waiting) - len(_END_OF_DATA), 0)
+            if not self._more():
+                return None
+        found, self._waiting = self._waiting[:end], self._waiting[end + len(_END_OF_DATA) :]
+        return (found + b"\r\n").replace(b"\r\n.", b"\r\n")[2:]
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """TLS from here on; what was said before it in the open is forgotten."""
+        self._waiting = b""
+        self._socket = context.wrap_socket(self._socket, server_side=True)
 
     def has_more(self, seconds: float) -> bool:
         """Whether the client says something within this time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -82,6 +83,8 @@ class Mailbox:
     def __init__(self, personality: Personality, clock: Callable[[], datetime] | None = None) -> None:
         self.personality = personality
         self.folders: dict[str, Folder] = {}
+        self.lock = threading.RLock()
+        """Of all servers that stand on it."""
         self._clock = clock or ticking()
         self._numbers = count(1)
         self._uidvalidities = count(1_700_000_000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Self
 from postroom.errors import ServerMisbehaved, SourceError
 from postroom.model import Encryption, FolderState, RawMessage, Sighting, SourceFolder, Unreadable
 from postroom.wire import imap_login, imap_look
-from postroom.wire.imap_connection import CommandRefused, ImapConnection
+from postroom.wire.imap_connection import CommandRefused, ImapConnection, Witness
 from postroom.wire.imap_fetch import BodyReader
 from postroom.wire.imap_names import command, quoted, to_wire
 from postroom.wire.imap_replies import selected, statuses
@@ -46,6 +46,7 @@ class ImapSource:
         batch_bytes: int = 16 * 2**20,
         whole_bytes: int = 150 * 2**20,
         compresses: bool | None = None,
+        witness: Callable[[], Witness] | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._encryption: Encryption = encryption
@@ -59,6 +60,7 @@ class ImapSource:
         self._batch_messages, self._batch_bytes = batch_messages, batch_bytes
         self._whole_bytes = whole_bytes
         self._compresses = compresses
+        self._witness = witness
         self._link: ImapConnection | None = None
         self._selected: str | None = None
         self._uidvalidities: dict[str, int | None] = {}
@@ -200,6 +202,7 @@ class ImapSource:
             ca_file=self._ca_file,
             ca_pem=self._ca_pem,
             timeout_seconds=self._timeout_seconds,
+            witness=self._witness() if self._witness else None,
         )
         self.mechanism = imap_login.sign_in(self._link, self._who)
         imap_login.introduce(self._link, compresses=compresses)

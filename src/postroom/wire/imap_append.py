@@ -88,26 +88,31 @@ class ImapAppender:
 
     def append(self, folder: SourceFolder, raw: bytes, *, flags: Iterable[str], moment: datetime) -> Appended:
         """Put it there. Raises SourceError; after a ConnectionFailed it may be there all the same: `find` it."""
-        words = f"({' '.join(flags)})".encode()
-        literal = [b'"%s" {%d}' % (_date(moment), len(raw)), raw]
-        flights = command(b"APPEND", quoted(to_wire(folder.wire_name)), words, literal)
         try:
-            self._link.run(*flights)
+            self._link.run(*appending(folder.wire_name, raw, flags=flags, moment=moment))
         except CommandRefused as refusal:
             raise self._refused(folder, "the server does not take the message", refusal) from refusal
-        return self._appended(self._link.code)
-
-    def _appended(self, code: bytes) -> Appended:
-        """RFC 4315 3: `APPENDUID 38505 3955`."""
-        words = code.split()
-        if len(words) != 3 or words[0].upper() != b"APPENDUID":
-            return Appended()
-        if not words[1].isdigit() or not words[2].isdigit():
-            raise ServerMisbehaved(where=self._where, reason="its APPENDUID is no number")
-        return Appended(uidvalidity=int(words[1]), uid=int(words[2]))
+        return appended(self._link)
 
     def _refused(self, folder: SourceFolder, what: str, refusal: CommandRefused) -> SourceError:
         return SourceError(where=f"{folder.name} on {self._where}", reason=f"{what} ({refusal.text})")
+
+
+def appending(wire_name: str, raw: bytes, *, flags: Iterable[str], moment: datetime) -> list[bytes]:
+    """The command that puts a message into a folder."""
+    words = f"({' '.join(flags)})".encode()
+    literal = [b'"%s" {%d}' % (_date(moment), len(raw)), raw]
+    return command(b"APPEND", quoted(to_wire(wire_name)), words, literal)
+
+
+def appended(link: ImapConnection) -> Appended:
+    """What the server said of it. RFC 4315 3: `APPENDUID 38505 3955`."""
+    words = link.code.split()
+    if len(words) != 3 or words[0].upper() != b"APPENDUID":
+        return Appended()
+    if not words[1].isdigit() or not words[2].isdigit():
+        raise ServerMisbehaved(where=link.where, reason="its APPENDUID is no number")
+    return Appended(uidvalidity=int(words[1]), uid=int(words[2]))
 
 
 def _date(moment: datetime) -> bytes:

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from functools import partial
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import NoReturn, TypeVar, cast
+from typing import Literal, NoReturn, Protocol, TypeVar, cast
 
 from postroom.errors import (
     ConnectionDropped,
     ConnectionFailed,
+    ConnectionStalled,
     ServerMisbehaved,
     SourceError,
 )
@@ -59,6 +60,20 @@ class BrokenOff:
         self.part = b""
 
 
+class Witness(Protocol):
+    """Who hears all of a conversation, under TLS and compression."""
+
+    def said(self, flight: bytes) -> None: ...
+
+    def heard(self, line: bytes) -> None: ...
+
+    def came(self, piece: bytes) -> None:
+        """Of the literal that the last line announced."""
+
+    def ended(self, how: Literal["closed", "silent", "left"]) -> None:
+        """Said more than once, the first is true."""
+
+
 class ImapConnection(Stream):
     """A conversation: `connection.ask(b"UID FETCH 1:9 (FLAGS)", parse=flags_of)`.
 
@@ -66,8 +81,11 @@ class ImapConnection(Stream):
     could not be told from the replies to the next one.
     """
 
-    def __init__(self, *, where: str, host: str, port: int, timeout_seconds: float) -> None:
+    def __init__(
+        self, *, where: str, host: str, port: int, timeout_seconds: float, witness: Witness | None = None
+    ) -> None:
         super().__init__(where=where, host=host, port=port, timeout_seconds=timeout_seconds)
+        self._witness = witness
         self.capabilities: frozenset[str] = frozenset()
         self.code = b""
         """The response code of the last command that went well, such as `APPENDUID 1 2`."""
@@ -192,7 +210,14 @@ class ImapConnection(Stream):
         self._held = 0
         return b"P%d" % self._tags
 
+    def abandon(self) -> None:
+        if self._witness:
+            self._witness.ended("left")
+        super().abandon()
+
     def _send(self, flight: bytes) -> None:
+        if self._witness:
+            self._witness.said(flight)
         line = flight + b"\r\n"
         self.send(self._deflater.pack(line) if self._deflater else line)
 
@@ -207,7 +232,13 @@ class ImapConnection(Stream):
         return reply
 
     def _line(self) -> bytes:
-        line = self.line(MAX_LINE_BYTES)
+        try:
+            line = self.line(MAX_LINE_BYTES)
+        except ConnectionFailed as error:
+            self._note_end(error)
+            raise
+        if self._witness:
+            self._witness.heard(line)
         if not line.endswith(b"\n"):
             self._misbehaved(f"it sent a line of more than {MAX_LINE_BYTES} bytes")
         return line
@@ -246,10 +277,19 @@ class ImapConnection(Stream):
                     raise ConnectionDropped(where=self.where, reason=reason)
                 pieces.append(piece)
                 missing -= len(piece)
+                if self._witness:
+                    self._witness.came(piece)
+        except ConnectionFailed as error:
+            self._note_end(error)
+            raise
         finally:
             if missing:
                 self.broken_off.part = b"".join(pieces)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _note_end(self, error: ConnectionFailed) -> None:
+        if self._witness:
+            self._witness.ended("silent" if isinstance(error, ConnectionStalled) else "closed")
 
     def _overhear(self, line: bytes) -> None:
         """What any reply may carry: capabilities, and the end."""

@@ -159,10 +159,15 @@ class BodyReader:
     def _try(self, uids: Sequence[int], found: dict[int, RawMessage]) -> _Trouble | None:
         """Put into `found` what comes; gives the trouble where not everything came as it should."""
 
+        doubtful: list[int] = []
+
         def take(reply: Reply) -> None:
             one = fetched(reply)
+            doubtful.clear()
             if one and one.body is not None and one.uid in wanted and one.uid not in found:
                 found[one.uid] = self._raw(one, one.body)
+                if one.size is not None and one.size != len(one.body):
+                    doubtful.append(one.uid)
                 self._breakages = self._drops = self._stalls = 0
 
         wanted = frozenset(uids)
@@ -173,6 +178,9 @@ class BodyReader:
             return _Trouble(reason=refusal.text)
         except ServerMisbehaved as error:
             self._count_breakage(error)
+            # A literal that was announced too short ends in what may look like the end of its reply; then this comes.
+            for uid in doubtful:
+                del found[uid]
             return _Trouble(reason=str(error.fields["reason"]))
         except Throttled:
             raise

@@ -8,7 +8,7 @@ from typing import NoReturn
 from postroom.errors import ConnectionFailed, ServerMisbehaved, SignInRefused, SourceError
 from postroom.model import Encryption
 from postroom.wire import sasl, throttling
-from postroom.wire.imap_connection import CommandRefused, ImapConnection
+from postroom.wire.imap_connection import CommandRefused, ImapConnection, Witness
 from postroom.wire.imap_names import command, quoted
 from postroom.wire.sasl import Bearer, Credentials, Mechanism, Password
 
@@ -25,9 +25,12 @@ def connect(
     ca_file: Path | None,
     ca_pem: str | None = None,
     timeout_seconds: float,
+    witness: Witness | None = None,
 ) -> ImapConnection:
     """A connection before sign-in, under the encryption asked for, which is never given up in silence."""
-    connection = ImapConnection(where=f"{host}:{port}", host=host, port=port, timeout_seconds=timeout_seconds)
+    connection = ImapConnection(
+        where=f"{host}:{port}", host=host, port=port, timeout_seconds=timeout_seconds, witness=witness
+    )
     try:
         if encryption == "tls":
             connection.secure(ca_file, ca_pem)

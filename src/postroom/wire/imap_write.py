@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 from postroom.errors import SourceError
 from postroom.model import Body, Sighting
 from postroom.wire import imap_look
+from postroom.wire.imap_append import Appended, appended, appending
 from postroom.wire.imap_connection import CommandRefused, ImapConnection
 from postroom.wire.imap_names import command, from_wire, quoted, spelled, to_wire
 from postroom.wire.imap_replies import (
@@ -122,6 +124,11 @@ class MailboxWriter:
             return
         if self._matching(b"DELETED") <= set(uids):
             self._run(b"EXPUNGE")
+
+    def append(self, wire_name: str, raw: bytes, *, flags: Collection[str], moment: datetime) -> Appended:
+        """Put a message of ours into a folder; where it lies, as far as the server says."""
+        self._run(*appending(wire_name, raw, flags=flags, moment=moment))
+        return appended(self._link)
 
     def since(self, wire_name: str, numbers: Numbers) -> tuple[int, dict[int, Sighting]]:
         """What came into a folder since it had these numbers, or all of it where it was renumbered, and its UIDVALIDITY.

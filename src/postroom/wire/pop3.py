@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from postroom.errors import ConnectionFailed, ServerMisbehaved, SourceError
-from postroom.model import Encryption, FolderState, RawMessage, SourceFolder, Unreadable
+from postroom.model import Body, Encryption, FolderState, RawMessage, SourceFolder, Unreadable
 from postroom.wire import pop3_login
 from postroom.wire.imap_replies import for_people
 from postroom.wire.pop3_connection import Pop3Connection, Pop3Refused
@@ -205,13 +205,19 @@ class Pop3Source:
                     yield None
                     continue
                 try:
-                    yield RawMessage(uid=uid, body=link.body(), where=self._place(uid))
+                    yield self._outcome(uid, link.body())
                 except Pop3Refused as refusal:
                     yield self._unreadable(uid, refusal.text)
             is_complete = True
         finally:
             if not is_complete:
                 link.close()
+
+    def _outcome(self, uid: int, body: Body) -> RawMessage | Unreadable:
+        """What came. Nothing at all of a message that is listed with a size is none: it would be deleted there."""
+        if not len(body) and self._listed[uid].size:
+            return self._unreadable(uid, "the server lists it but does not give its text")
+        return RawMessage(uid=uid, body=body, where=self._place(uid))
 
     def _with_header(self, trouble: Unreadable) -> Unreadable:
         """With what TOP still gives of a message that RETR does not."""

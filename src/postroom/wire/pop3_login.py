@@ -72,9 +72,12 @@ def sign_in(connection: Pop3Connection, who: Credentials) -> str:
         connection.learn()
     except Pop3Refused as refusal:
         connection.close()
-        if pause := throttling.at_sign_in(connection.where, refusal.code.encode("latin-1"), refusal.text):
+        is_passing = refusal.code.startswith(_PASSING)
+        # RFC 3206 4: such a code says nothing of the password, and the words behind it when to come again.
+        code = "" if is_passing else refusal.code
+        if pause := throttling.at_sign_in(connection.where, code.encode("latin-1"), refusal.text):
             raise pause from refusal
-        if refusal.code.startswith(_PASSING):
+        if is_passing:
             raise ConnectionFailed(where=connection.where, reason=refusal.text) from refusal
         raise SignInRefused(where=connection.where, reason=refusal.text) from refusal
     except BaseException:

@@ -49,17 +49,7 @@ where tenant_id = %(tenant_id)s
 
 -- name: forget
 -- The secrets of an account, but for the one that it has now and those that it sends with.
-delete from email_credentials c
-where c.tenant_id = %(tenant_id)s
-  and c.account_id = %(account_id)s
-  and c.id is distinct from %(kept)s::uuid
-  and not exists (
-    select 1
-    from email_senders s
-    where s.tenant_id = %(tenant_id)s
-      and s.account_id = %(account_id)s
-      and c.id in (s.credential_id, s.dkim_key_id)
-  )
+select email_forget_secrets(%(tenant_id)s, %(account_id)s)
 
 -- name: of_account
 select id, kind, key_id, updated_at

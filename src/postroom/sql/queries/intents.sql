@@ -1,13 +1,14 @@
 -- Intents: what was changed here and a server is yet to be told.
 
 -- name: hold
--- Nobody else changes these accounts until the transaction ends; which of them may be written.
+-- Nobody else changes these accounts until the transaction ends; which of them may be written. What only refers to an
+-- account, such as mail that is posted, does not wait: it may hold what is locked here next.
 select id
 from email_accounts
 where tenant_id = %(tenant_id)s
   and id = any (%(account_ids)s::uuid[])
 order by id
-for update
+for no key update
 
 -- name: places
 -- Where messages lie, as people see it. `is_mirrored`: a server has it there too, or will have. So it does where the
@@ -44,18 +45,18 @@ where tenant_id = %(tenant_id)s
 
 -- name: append
 -- In the order given, behind all that the account has. The caller holds the account.
-insert into email_intents (tenant_id, id, account_id, sequence, kind, message_id, folder_id, uidvalidity, uid,
+insert into email_intents (tenant_id, id, account_id, sequence, kind, message_id, draft_id, folder_id, uidvalidity, uid,
   to_folder_id, to_uid, added, removed, name, old_name, purpose, created_at, updated_at)
 select %(tenant_id)s, n.id, %(account_id)s, n.place + coalesce((
     select max(i.sequence) from email_intents i
     where i.tenant_id = %(tenant_id)s and i.account_id = %(account_id)s), 0),
-  n.kind, n.message_id, n.folder_id, n.uidvalidity, n.uid, n.to_folder_id, n.to_uid, n.added::text[], n.removed::text[],
-  n.name, n.old_name, n.purpose, %(at)s, %(at)s
+  n.kind, n.message_id, n.draft_id, n.folder_id, n.uidvalidity, n.uid, n.to_folder_id, n.to_uid, n.added::text[],
+  n.removed::text[], n.name, n.old_name, n.purpose, %(at)s, %(at)s
 from unnest(
-  %(ids)b::uuid[], %(kinds)b::text[], %(message_ids)b::uuid[], %(folder_ids)b::uuid[], %(uidvalidities)b::bigint[],
-  %(uids)b::bigint[], %(to_folder_ids)b::uuid[], %(to_uids)b::bigint[], %(added)b::text[], %(removed)b::text[],
+  %(ids)b::uuid[], %(kinds)b::text[], %(message_ids)b::uuid[], %(draft_ids)b::uuid[], %(folder_ids)b::uuid[],
+  %(uidvalidities)b::bigint[],  %(uids)b::bigint[], %(to_folder_ids)b::uuid[], %(to_uids)b::bigint[], %(added)b::text[], %(removed)b::text[],
   %(names)b::text[], %(old_names)b::text[], %(purposes)b::text[]
-) with ordinality as n (id, kind, message_id, folder_id, uidvalidity, uid, to_folder_id, to_uid, added, removed, name,
+) with ordinality as n (id, kind, message_id, draft_id, folder_id, uidvalidity, uid, to_folder_id, to_uid, added, removed, name,
   old_name, purpose, place)
 
 -- name: next
@@ -68,13 +69,23 @@ where tenant_id = %(tenant_id)s
 order by sequence
 limit %(limit)s
 
+-- name: last
+-- Behind which nothing is wanted yet.
+select sequence
+from email_intents
+where tenant_id = %(tenant_id)s
+  and account_id = %(account_id)s
+order by sequence desc
+limit 1
+
 -- name: of_account
 -- All that is open in an account, with what it is about, for people.
-select i.*, m.subject, f.name as folder, t.name as to_folder
+select i.*, coalesce(m.subject, d.subject) as subject, f.name as folder, t.name as to_folder
 from email_intents i
 join email_folders f on f.tenant_id = i.tenant_id and f.id = i.folder_id
 left join email_folders t on t.tenant_id = i.tenant_id and t.id = i.to_folder_id
 left join email_messages m on m.tenant_id = i.tenant_id and m.id = i.message_id
+left join email_drafts d on d.tenant_id = i.tenant_id and d.id = i.draft_id
 where i.tenant_id = %(tenant_id)s
   and i.account_id = %(account_id)s
 order by i.sequence
@@ -86,6 +97,13 @@ from email_intents
 where tenant_id = %(tenant_id)s
   and message_id = any (%(message_ids)s::uuid[])
 order by sequence
+
+-- name: of_draft
+-- What is open of a draft: one at most.
+select *
+from email_intents
+where tenant_id = %(tenant_id)s
+  and draft_id = %(draft_id)s
 
 -- name: of_folders
 -- What is open of these folders themselves.

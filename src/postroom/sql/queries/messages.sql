@@ -186,6 +186,64 @@ where tenant_id = %(tenant_id)s
 order by received_at, id
 limit %(limit)s
 
+-- name: list_threads
+-- Conversations by their newest message, newest first, each with what it is made of.
+select m.id, m.thread_id, m.account_id, m.folder_id, m.subject, m."from", m.sent_at, m.received_at, m.preview, m.is_read,
+  m.is_flagged, m.is_draft, m.has_attachments, m.size_bytes, t.messages, t.unread, t.flagged
+from email_messages m
+cross join lateral (
+  select count(*) as messages, count(*) filter (where not o.is_read) as unread,
+    count(*) filter (where o.is_flagged) as flagged
+  from email_messages o
+  where o.tenant_id = %(tenant_id)s
+    and o.thread_id = m.thread_id
+    and not o.is_deleted
+) t
+where m.tenant_id = %(tenant_id)s
+  and not m.is_deleted
+  and (m.received_at, m.id) < (%(before_at)s, %(before_id)s)
+  and m.id = (
+    select o.id
+    from email_messages o
+    where o.tenant_id = %(tenant_id)s
+      and o.thread_id = m.thread_id
+      and not o.is_deleted
+    order by o.received_at desc, o.id desc
+    limit 1
+  )
+order by m.received_at desc, m.id desc
+limit %(limit)s
+
+-- name: list_threads_of_folder
+-- The same of a folder: by the newest message that lies there.
+select m.id, m.thread_id, m.account_id, m.folder_id, m.subject, m."from", m.sent_at, m.received_at, m.preview, m.is_read,
+  m.is_flagged, m.is_draft, m.has_attachments, m.size_bytes, t.messages, t.unread, t.flagged
+from email_messages m
+cross join lateral (
+  select count(*) as messages, count(*) filter (where not o.is_read) as unread,
+    count(*) filter (where o.is_flagged) as flagged
+  from email_messages o
+  where o.tenant_id = %(tenant_id)s
+    and o.thread_id = m.thread_id
+    and not o.is_deleted
+) t
+where m.tenant_id = %(tenant_id)s
+  and m.folder_id = %(folder_id)s
+  and not m.is_deleted
+  and (m.received_at, m.id) < (%(before_at)s, %(before_id)s)
+  and m.id = (
+    select o.id
+    from email_messages o
+    where o.tenant_id = %(tenant_id)s
+      and o.thread_id = m.thread_id
+      and o.folder_id = %(folder_id)s
+      and not o.is_deleted
+    order by o.received_at desc, o.id desc
+    limit 1
+  )
+order by m.received_at desc, m.id desc
+limit %(limit)s
+
 -- name: list_unread
 -- What is unread in an account, newest first.
 select id, thread_id, account_id, folder_id, subject, "from", sent_at, received_at, preview, is_read, is_flagged, is_draft,

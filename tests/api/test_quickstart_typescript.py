@@ -1,0 +1,36 @@
+"""The quickstart in TypeScript runs as it stands: types from the document, checked strictly, asking a real service."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import House
+from tests.support.service import Service
+
+PAGE = Path(__file__).parents[2] / "docs/quickstart-typescript.md"
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="there is no Node.js")
+def test_the_quickstart_in_typescript_runs_as_it_stands(
+    service: Service, house: House, tmp_path: Path
+) -> None:
+    text = PAGE.read_text()
+    (program,) = re.findall(r"```ts\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "mail.ts").write_text(program)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL))],
+        cwd=tmp_path, env=os.environ | {"POSTROOM_URL": service.url, "POSTROOM_API_KEY": house.key},
+        capture_output=True, text=True, check=False, timeout=180,
+    )  # fmt: skip
+    if "ENOTFOUND" in done.stderr or "EAI_AGAIN" in done.stderr:
+        pytest.skip("the npm registry cannot be reached")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^found .*[Ii]nvoice.* from \S+@\S+$", done.stdout, re.MULTILINE)
+    assert re.search(r"^drafted Re: .* to \S+", done.stdout, re.MULTILINE)
+    assert re.search(r"^event updated message [0-9a-f-]{36}", done.stdout, re.MULTILINE)
