@@ -72,6 +72,11 @@ class Pair:
     def primary(self) -> str:
         return self.status()["primary"]
 
+    def let_home_lead(self) -> None:
+        """As the page has it, whichever tests came before."""
+        if self.primary() != "home":
+            self.store.cli("standby", "switchover")
+
     def kill(self, name: str) -> None:
         running = find_postmaster(self.homes[name].data)
         assert running
@@ -168,6 +173,7 @@ def test_what_cannot_become_a_standby_is_refused(
 
 
 def test_a_killed_primary_is_replaced_and_nothing_acknowledged_is_lost(pair: Pair) -> None:
+    pair.let_home_lead()
     leader = pair.primary()
     (follower,) = set(pair.homes) - {leader}
     with writing(pair.client, pair.account) as ledger:
@@ -251,7 +257,7 @@ def test_a_second_standby_is_created_and_killed_and_let_go(pair: Pair) -> None:
 
 def test_commits_that_wait_for_a_dead_standby_go_on_when_it_is_let_go(pair: Pair) -> None:
     """The last one: afterwards there is no pair."""
-    assert pair.primary() == "home", "as the page has it"
+    pair.let_home_lead()
     pair.kill("other")
     with writing(pair.client, pair.account) as ledger:
         (found,) = _found_by_doctor(pair, "synchronous")
