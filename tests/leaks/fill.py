@@ -100,12 +100,15 @@ def insert_row(
     row = new_row(catalog, table, tenant, number, made) | (fixed or {})
     allowed = _allowed_values(connection, table)
     row |= {name: values[0] for name, values in allowed.items() if name in row and name not in (fixed or {})}
-    bare = row | {
-        column.name: None
+    optional = [
+        column.name
         for column in catalog.columns[table]
         if column.name in row and not column.is_required and column.name not in (fixed or {})
-    }
-    for attempt in (row, bare):
+    ]
+    # All of it; all but one, for some things rule each other out; only what must be.
+    attempts = [row, *(row | {name: None} for name in optional), row | dict.fromkeys(optional)]
+    refused: Exception | None = None
+    for attempt in attempts:
         try:
             with connection.transaction():
                 connection.execute(insertion(table, attempt).encode())
