@@ -157,6 +157,8 @@ class Scene(Mirror):
                 " where tenant_id = %s and not is_deleted and subject = %s".encode(),
                 [self.tenant_id, subject],
             ).fetchall()
+        if len(rows) > 1:  # Gmail keeps what was taken out of Drafts in All Mail (docs/explain/sync.md)
+            rows = [each for each in rows if not each[names.index("is_draft")]]
         assert len(rows) == 1, (subject, rows)
         return dict(zip(names, rows[0], strict=True))
 
