@@ -2,6 +2,7 @@
 
 from tests.blobs.conftest import s3_server
 from tests.flow.moving import elsewhere, places
+from tests.store.mailroom import anyio_backend, db
 from tests.support.dovecot import (
     condstore_dovecot,
     condstore_dovecot_server,
@@ -14,8 +15,10 @@ from tests.support.site import store
 from tests.support.smtp import smtp
 
 __all__ = [
+    "anyio_backend",
     "condstore_dovecot",
     "condstore_dovecot_server",
+    "db",
     "dovecot",
     "dovecot_server",
     "elsewhere",

@@ -13,7 +13,7 @@ from postroom.model import MessageId, OutboxId
 from postroom.ops.master_key import master_key
 from postroom.outbox.run import run_due
 from postroom.posting import now, post, stamp_for
-from postroom.store import accounts, credentials, folders, senders, sends
+from postroom.store import folders, senders, sends
 from postroom.store.database import Database
 from postroom.store.senders import Sender
 from postroom.sync.ingest import Tally
@@ -43,31 +43,14 @@ class Scene(Mirror):
         self.settings = replace(store.settings, imap_timeout_seconds=seconds, imap_whole_bytes=4 * 2**20)
         self.blobs = Blobs(self.settings)
         self.master = master_key(self.settings)
+        self.password = owner.secret
 
     async def begin(self, *, port: int | None = None) -> None:
-        with self.store.connect("postgres") as connection:
-            row = connection.execute(
-                b"select tenant_id from email_tenants where name = %s", [self.tenant_name]
-            ).fetchone()
-        assert row
-        self.tenant_id = row[0]
+        await super().begin(port=port or self.wire.port)
         kept = "server" if self.owner.keeps_sent else "append"
+        sender = Sender(hostname=self.smtp.host, port=self.smtp.port, encryption="none", sent_copy=kept)
         async with self.tx() as tx:
-            account = await accounts.ensure(tx, EMAIL)
-            key = await credentials.put_password(tx, account.id, self.owner.secret, self.master)
-            await accounts.connect(
-                tx,
-                account.id,
-                protocol="imap",
-                hostname="127.0.0.1",
-                port=port or self.wire.port,
-                encryption="none",
-                username=self.user,
-                credential_id=key,
-            )
-            sender = Sender(hostname=self.smtp.host, port=self.smtp.port, encryption="none", sent_copy=kept)
-            await senders.put(tx, account.id, sender)
-            self.account = await accounts.by_email(tx, EMAIL)
+            await senders.put(tx, self.account.id, sender)
 
     async def sync(self, **options: Any) -> Tally:
         found = await opened(self.db, self.blobs, self.settings, self.tenant_id, self.account, self.master)
@@ -149,16 +132,14 @@ class Scene(Mirror):
         }
 
     def one(self, subject: str) -> dict[str, Any]:
-        """The one message of this subject."""
+        """The one message of this subject; where folders are labels, besides drafts that were taken out of Drafts."""
         names = "id thread_id message_id_header is_draft content_hash".split()
         with self.store.connect("postgres") as connection:
             rows = connection.execute(
                 f"select {', '.join(names)} from email_messages"
-                " where tenant_id = %s and not is_deleted and subject = %s".encode(),
-                [self.tenant_id, subject],
+                " where tenant_id = %s and not is_deleted and subject = %s and not (is_draft and %s)".encode(),
+                [self.tenant_id, subject, self.owner.folders_are_labels],
             ).fetchall()
-        if len(rows) > 1:  # Gmail keeps what was taken out of Drafts in All Mail (docs/explain/sync.md)
-            rows = [each for each in rows if not each[names.index("is_draft")]]
         assert len(rows) == 1, (subject, rows)
         return dict(zip(names, rows[0], strict=True))
 

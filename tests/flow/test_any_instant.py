@@ -48,11 +48,6 @@ _OPEN = {
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def store() -> Iterator[Store]:
     """Of its own: a worker takes whatever is due, and the database is killed."""
     with running_store() as found:

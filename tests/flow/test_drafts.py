@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -24,17 +23,6 @@ from tests.support.mirror import EMAIL, Mirror, letter
 from tests.support.site import Store
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def db(store: Store, anyio_backend: str) -> AsyncIterator[Database]:
-    async with Database(store.site.url("email_worker")) as found:
-        yield found
 
 
 CASES = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 import pytest
@@ -30,17 +29,6 @@ COMMANDS = ("CONNECT", "AUTH", "CAPA", "UIDL", "LIST", "RETR", "DELE", "QUIT")
 KINDS: tuple[FaultKind, ...] = (
     *("cut", "garbage", "refuse", "throttle", "busy", "bye", "twice", "silent", "vanish", "arrive"),
 )
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def db(store: Store, anyio_backend: str) -> AsyncIterator[Database]:
-    async with Database(store.site.url("email_worker")) as found:
-        yield found
 
 
 @dataclass

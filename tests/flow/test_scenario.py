@@ -53,17 +53,6 @@ LARGE_BYTES = 10 * 2**20
 SERVERS = ("full dovecot", "poor dovecot", "pymap", *(each.name for each in PERSONALITIES))
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def db(store: Store, anyio_backend: str) -> AsyncIterator[Database]:
-    async with Database(store.site.url("email_worker")) as found:
-        yield found
-
-
 @pytest.fixture(params=SERVERS)
 def owner(request: pytest.FixtureRequest) -> Iterator[Owner]:
     if request.param in ("full dovecot", "poor dovecot"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from postroom.store import folder_intents, folders, intent_rows, intents, messages
@@ -14,17 +12,6 @@ from tests.support.site import Store
 
 pytestmark = pytest.mark.anyio
 SEEN, FLAGGED, ANSWERED = "\\Seen", "\\Flagged", "\\Answered"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def db(store: Store, anyio_backend: str) -> AsyncIterator[Database]:
-    async with Database(store.site.url("email_worker")) as found:
-        yield found
 
 
 @pytest.fixture(params=["full", "poor", "condstore"])

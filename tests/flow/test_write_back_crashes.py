@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from postroom.errors import SourceError
@@ -37,17 +35,6 @@ CASES = [
     for command in several
     for is_done in (False, True)
 ]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def db(store: Store, anyio_backend: str) -> AsyncIterator[Database]:
-    async with Database(store.site.url("email_worker")) as found:
-        yield found
 
 
 async def _begun(store: Store, db: Database, server: Dovecot, wire: CutWire) -> Mirror:

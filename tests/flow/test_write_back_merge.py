@@ -7,7 +7,7 @@ import itertools
 import random
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -35,17 +35,6 @@ plugin {
   acl = vfile
 }
 """
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def db(store: Store, anyio_backend: str) -> AsyncIterator[Database]:
-    async with Database(store.site.url("email_worker")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -275,16 +264,20 @@ async def test_another_server_is_told_as_well(store: Store, db: Database) -> Non
             assert imap.select("INBOX")[1] == [b"3"]
 
 
+async def _listed_only(mirror: Mirror, name: str) -> None:
+    """A folder of the server that a run has listed, and died before it read it."""
+    with mirror.server.imap("alice") as imap:
+        imap.create(name)
+    async with mirror.tx() as tx:
+        await folders.ensure(tx, mirror.account.id, [SourceFolder(name=name, wire_name=name, type="custom")])
+
+
 async def test_what_landed_in_a_folder_that_was_never_read_is_changed_on_the_server_too(
     store: Store, db: Database, dovecot: Dovecot
 ) -> None:
     """A run died between the list and the reading of a folder; mail was moved there, and then marked and moved on."""
     mirror = await _mirror(store, db, dovecot)
-    with dovecot.imap("alice") as imap:
-        imap.create("New")
-    async with mirror.tx() as tx:
-        new = SourceFolder(name="New", wire_name="New", type="custom")
-        await folders.ensure(tx, mirror.account.id, [new])
+    await _listed_only(mirror, "New")
     some = (await mirror.messages())[:2]
     async with mirror.tx() as tx:
         await intents.move(tx, some, await mirror.id("New"))
@@ -304,11 +297,7 @@ async def test_flags_that_another_program_set_are_seen_where_mail_lay_before_its
 ) -> None:
     """It was answered elsewhere, and moved here into a folder that no run has read to its end."""
     mirror = await _mirror(store, db, dovecot)
-    with dovecot.imap("alice") as imap:
-        imap.create("New")
-    async with mirror.tx() as tx:
-        new = SourceFolder(name="New", wire_name="New", type="custom")
-        await folders.ensure(tx, mirror.account.id, [new])
+    await _listed_only(mirror, "New")
     some = (await mirror.messages())[:2]
     mirror.store_flags("INBOX", "1", "+FLAGS", "\\Answered")
     async with mirror.tx() as tx:

@@ -49,6 +49,7 @@ class Mirror:
         self.tenant_id: TenantId
         self.account: Account
         self.password: str | None = None
+        self.master = MasterKey("k", b"0" * 32)
         self.settings = Settings(home=store.home, batch_messages=50)
 
     async def meet(self) -> None:
@@ -69,7 +70,8 @@ class Mirror:
         self._find_tenant()
         async with self.tx() as tx:
             account = await accounts.ensure(tx, EMAIL)
-            key = await credentials.put_password(tx, account.id, "unused", MasterKey("k", b"0" * 32))
+            secret = self.password or "unused"
+            key = await credentials.put_password(tx, account.id, secret, self.master)
             await accounts.connect(
                 tx,
                 account.id,

@@ -36,6 +36,8 @@ class Owner(ABC):
     keeps_sent = False
     """The server puts what was sent by its SMTP server into the Sent folder by itself."""
     lies = False
+    folders_are_labels = False
+    """What is taken out of a folder stays in All Mail (Gmail)."""
     keywords: Sequence[str] = ("$Later",)
     """Words of one's own that the server keeps beside the flags."""
 
@@ -180,7 +182,7 @@ class OwnerOfSimulated(Owner):
         kind = server.personality
         self.server, self.name, self.lies, self.prefix = server, kind.name, kind.lies, kind.prefix
         self.imap_port, self.username, self.secret = server.port, server.username, server.password
-        self.keeps_sent, self.sent = kind.keeps_sent, kind.sent
+        self.keeps_sent, self.sent, self.folders_are_labels = kind.keeps_sent, kind.sent, kind.is_gmail
         named = {use: folder for folder, use in kind.folders}
         self.drafts = named.get("\\Drafts", f"{kind.prefix}Drafts")
         self.create(self.drafts)

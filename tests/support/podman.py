@@ -30,7 +30,7 @@ POOLER = "localhost/postroom/email-pgbouncer:latest"
 DEBIAN = "localhost/postroom-test/debian:bookworm"
 _PROGRAMS = ("podman", "buildah", "runc", "npm")
 _BUILDS = {
-    STORE: (DOCKER / "postgres", None, "localhost/postroom-test/postgres:16"),
+    STORE: (ROOT, DOCKER / "postgres/Dockerfile", "localhost/postroom-test/postgres:16"),
     SERVICE: (ROOT, DOCKER / "service/Dockerfile", DEBIAN),
     POOLER: (DOCKER / "pgbouncer", None, DEBIAN),
 }

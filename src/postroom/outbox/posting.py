@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 
 from postroom.blobs import Blobs
-from postroom.errors import PostroomError, StoreError
 from postroom.ids import now_ms
 from postroom.model import AccountId, TenantId
+from postroom.outbox.crew import Crew
 from postroom.outbox.run import longest_seconds, run_due
 from postroom.outbox.signing_in import TokensOf
 from postroom.settings import Settings
@@ -23,8 +22,6 @@ from postroom.store.credentials import MasterKey
 from postroom.store.database import Database
 
 log = logging.getLogger("postroom.outbox")
-_TICK_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 30.0
 _HANDED_OUT_MS = 60_000
 _LOOK_AGAIN_MS = 5 * 60_000
 """How often the mailbox is asked whether it holds what nobody knows the end of."""
@@ -47,66 +44,38 @@ class Posting:
         self._settings = settings
         self._master = master
         self._tokens = tokens
-        self._running: dict[asyncio.Task[None], tuple[TenantId, AccountId]] = {}
+        patience_seconds = longest_seconds(settings)
+        self._crew = Crew(settings.concurrency, tick_seconds=1.0, patience_seconds=patience_seconds, log=log)
 
     async def run(self, stop: asyncio.Event) -> None:
         """A message that is being sent is waited for, as long as its answer may take: or nobody would know of it."""
-        pause_seconds = _TICK_SECONDS
-        try:
-            while not stop.is_set():
-                try:
-                    await self._claim()
-                    pause_seconds = _TICK_SECONDS
-                except StoreError as error:
-                    log.warning("nothing can be claimed: %s", error)
-                    pause_seconds = min(_LONGEST_PAUSE_SECONDS, pause_seconds * 2)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), pause_seconds)
-            if self._running:
-                await asyncio.wait(self._running, timeout=longest_seconds(self._settings))
-        finally:
-            for task in self._running:
-                task.cancel()
-            if self._running:
-                await asyncio.wait(self._running)
+        await self._crew.run(stop, self._claim)
 
-    async def _claim(self) -> None:
-        room = max(1, self._settings.concurrency) - len(self._running)
-        if room <= 0:
-            return
+    async def _claim(self, room: int) -> None:
         async with self._db.system() as tx:
             found = await workers.claim_sends(tx, limit=room, lease_ms=_HANDED_OUT_MS)
         for each in found:
-            if each in self._running.values():
-                continue  # at a long message still
-            task = asyncio.create_task(self._post(*each))
-            self._running[task] = each
-            task.add_done_callback(self._running.pop)
+            if not self._crew.is_at(each):  # at a long message still
+                self._crew.begin(each, f"account={each[1]}", self._post(*each))
 
     async def _post(self, tenant_id: TenantId, account_id: AccountId) -> None:
-        try:
-            tally = await run_due(
-                self._db,
-                self._blobs,
-                self._settings,
-                tenant_id,
+        tally = await run_due(
+            self._db,
+            self._blobs,
+            self._settings,
+            tenant_id,
+            account_id,
+            master=self._master,
+            tokens=self._tokens(tenant_id, account_id),
+        )
+        async with self._db.tenant(tenant_id) as tx:
+            await jobs.sends_next(
+                tx,
                 account_id,
-                master=self._master,
-                tokens=self._tokens(tenant_id, account_id),
+                lost_after_ms=self._settings.outbox_lost_after_seconds * 1000,
+                look_again_at=now_ms() + _LOOK_AGAIN_MS,
             )
-            async with self._db.tenant(tenant_id) as tx:
-                await jobs.sends_next(
-                    tx,
-                    account_id,
-                    lost_after_ms=self._settings.outbox_lost_after_seconds * 1000,
-                    look_again_at=now_ms() + _LOOK_AGAIN_MS,
-                )
-        except PostroomError as error:
-            log.warning("account=%s %s", account_id, error)
-        except Exception:
-            log.exception("account=%s", account_id)
-        else:
-            for problem in tally.problems:
-                log.warning("account=%s %s", account_id, problem)
-            if tally.sent or tally.copied:
-                log.info("account=%s sent=%d copied=%d", account_id, tally.sent, tally.copied)
+        for problem in tally.problems:
+            log.warning("account=%s %s", account_id, problem)
+        if tally.sent or tally.copied:
+            log.info("account=%s sent=%d copied=%d", account_id, tally.sent, tally.copied)

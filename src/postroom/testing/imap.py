@@ -23,7 +23,9 @@ class ImapServer(MailServer):
         password: str = "secret",
         clock: Callable[[], datetime] | None = None,
     ) -> None:
-        super().__init__(personality, Mailbox(personality, clock), username=username, password=password)
+        super().__init__(
+            personality, mailbox=Mailbox(personality, clock), username=username, password=password
+        )
         self.lies = 0
         """How often a liar has lied: the next lie follows from it."""
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
+from functools import cached_property
 
 from postroom.testing.line import Line
-from postroom.testing.mailbox import Mailbox
-from postroom.testing.personality import DOVECOT, Personality
 from postroom.testing.pop3_session import Pop3Session
 from postroom.testing.server import MailServer
 
@@ -14,20 +12,10 @@ from postroom.testing.server import MailServer
 class Pop3Server(MailServer):
     """`with Pop3Server(GMAIL) as server:` listens on `server.port`. Give it the mailbox of an ImapServer to have both."""
 
-    def __init__(
-        self,
-        personality: Personality = DOVECOT,
-        *,
-        mailbox: Mailbox | None = None,
-        username: str = "me",
-        password: str = "secret",
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        super().__init__(personality, mailbox or Mailbox(personality), username=username, password=password)
-        self.tls = tls
-        """With a context STLS is offered."""
-        self.names: dict[int, str] = {}
+    @cached_property
+    def names(self) -> dict[int, str]:
         """UIDLs of one's own by UID, where they are not to follow from the mailbox: two that are alike, say."""
+        return {}
 
     def uidl(self, uid: int) -> str:
         """The unique-id of a message (RFC 1939 7)."""

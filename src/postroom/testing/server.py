@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import ssl
+
 from postroom.testing.faults import WORLD, Fault, Script
 from postroom.testing.listening import Listening
 from postroom.testing.mailbox import Mailbox, NoSuchFolder
-from postroom.testing.personality import Personality
+from postroom.testing.personality import DOVECOT, Personality
 
 
 class MailServer(Listening):
     """Anything of it may be changed while it runs."""
 
-    def __init__(self, personality: Personality, mailbox: Mailbox, *, username: str, password: str) -> None:
+    def __init__(
+        self,
+        personality: Personality = DOVECOT,
+        *,
+        mailbox: Mailbox | None = None,
+        username: str = "me",
+        password: str = "secret",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         super().__init__()
         self.personality = personality
-        self.mailbox, self.lock = mailbox, mailbox.lock
+        self.mailbox = mailbox or Mailbox(personality)
+        self.lock = self.mailbox.lock
         self.username, self.password = username, password
+        self.tls = tls
+        """With a context POP3 offers STLS, and SMTP STARTTLS."""
         self.script = Script()
         self.commands: list[str] = []
         """What clients asked, without tags and literals."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
+from functools import cached_property
 
 from postroom.testing.line import Line
-from postroom.testing.mailbox import Mailbox
-from postroom.testing.personality import DOVECOT, Personality
 from postroom.testing.server import MailServer
 from postroom.testing.smtp_session import SmtpSession, Taken
 
@@ -17,20 +15,11 @@ class SmtpServer(MailServer):
     With the mailbox of an ImapServer it puts what was sent into the Sent folder, where its personality does that.
     """
 
-    def __init__(
-        self,
-        personality: Personality = DOVECOT,
-        *,
-        mailbox: Mailbox | None = None,
-        username: str = "me",
-        password: str = "secret",
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        super().__init__(personality, mailbox or Mailbox(personality), username=username, password=password)
-        self.tls = tls
-        """With a context STARTTLS is offered."""
-        self.needs_sign_in = False
-        self.taken: list[Taken] = []
+    needs_sign_in = False
+
+    @cached_property
+    def taken(self) -> list[Taken]:
+        return []
 
     def take(self, taken: Taken) -> None:
         self.taken.append(taken)
