@@ -20,6 +20,7 @@ from postroom.sync.ingest import Tally
 from postroom.sync.opening import opened
 from postroom.sync.verify import Verifier
 from postroom.testing import SmtpServer, Taken
+from postroom.testing.mailbox import ALL_MAIL
 from tests.support.broken_wire import BrokenWire
 from tests.support.mirror import EMAIL, Mirror, Side
 from tests.support.owner import Owner
@@ -132,16 +133,18 @@ class Scene(Mirror):
         }
 
     def one(self, subject: str) -> dict[str, Any]:
-        """The one message of this subject; where folders are labels, besides drafts that were taken out of Drafts."""
-        names = "id thread_id message_id_header is_draft content_hash".split()
+        """The one message of this subject; where folders are labels, besides what lies in none but All Mail."""
         with self.store.connect("postgres") as connection:
             rows = connection.execute(
-                f"select {', '.join(names)} from email_messages"
-                " where tenant_id = %s and not is_deleted and subject = %s and not (is_draft and %s)".encode(),
-                [self.tenant_id, subject, self.owner.folders_are_labels],
+                b"select m.id, m.thread_id, m.message_id_header, m.is_draft, m.content_hash"
+                b" from email_messages m where m.tenant_id = %s and not m.is_deleted and m.subject = %s"
+                b" and (not %s or exists (select from email_placements p"
+                b" join email_folders f on f.tenant_id = p.tenant_id and f.id = p.folder_id"
+                b" where p.tenant_id = m.tenant_id and p.message_id = m.id and p.vanished_at is null and f.name <> %s))",
+                [self.tenant_id, subject, self.owner.folders_are_labels, ALL_MAIL],
             ).fetchall()
         assert len(rows) == 1, (subject, rows)
-        return dict(zip(names, rows[0], strict=True))
+        return dict(zip("id thread_id message_id_header is_draft content_hash".split(), rows[0], strict=True))
 
     def places(self, subject: str) -> dict[str, list[int]]:
         """Folder to the UIDs under which messages of this subject lie in it."""
@@ -163,4 +166,4 @@ class Scene(Mirror):
 
     def lies_in(self, subject: str) -> set[str]:
         """The folders, but for the one that holds everything."""
-        return set(self.places(subject)) - {"[Gmail]/All Mail"}
+        return set(self.places(subject)) - {ALL_MAIL}
