@@ -102,6 +102,15 @@ def test_17_becomes_18_by_pg_upgrade_and_17_again(on_17: Store) -> None:
     faults = json.loads(on_17.cli("doctor", "--json", check=False).stdout)["findings"]
     assert [each["what"] for each in faults if each["severity"] == "fault"] == []
     on_17.cli("tenant", "create", "later")
+    # As if the way back had been interrupted between the two names.
+    on_17.cli("down")
+    home = Home(on_17.home)
+    made = note.read(home)
+    assert made
+    note.write(home, replace(made, is_returning=True))
+    home.data.rename(note.folder_of(home, 18))
+    for command in (("up", "--detach"), ("upgrade", "--finish")):
+        assert "upgrade --back --yes goes on with it" in on_17.cli(*command, check=False).stderr
     again = on_17.cli("upgrade", check=False)
     assert "is still there" in again.stderr
     left = on_17.json("upgrade", "--back", "--yes")["left"]
@@ -137,15 +146,15 @@ def test_16_becomes_17_by_a_dump_where_pg_upgrade_cannot(box: Path) -> None:
         assert store.json("status")["server"].startswith("17.")
         assert _found(store) == before
         assert _one(store, "email_service", _COUNT) == 0
-        # As if it had been interrupted between the two names.
+        # As if it had been interrupted before the names changed, and between the two: nobody writes to either meanwhile.
         store.cli("down")
         home = Home(store.home)
-        home.data.rename(note.folder_of(home, 17))
         made = note.read(home)
         assert made
         note.write(home, replace(made, is_swapped=False))
-        interrupted = store.cli("up", "--detach", check=False)
-        assert "An upgrade was interrupted" in interrupted.stderr
+        assert "postroom upgrade goes on with it" in store.cli("up", "--detach", check=False).stderr
+        home.data.rename(note.folder_of(home, 17))
+        assert "An upgrade was interrupted" in store.cli("up", "--detach", check=False).stderr
         assert store.json("upgrade")["new"][:3] == "17."
         assert _found(store) == before
         # Values that 17 compresses by lz4 are nothing that 18 here could read: they go by a dump.

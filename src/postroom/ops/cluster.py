@@ -22,6 +22,7 @@ from postroom.ops.postmaster import Postmaster, find_postmaster, free_port, wait
 from postroom.ops.reach import within_reach
 from postroom.ops.server_user import server_user
 from postroom.ops.standby.asking import refuse_superseded
+from postroom.ops.upgrade.note import refuse_unfinished
 
 __all__ = ["Cluster", "ClusterStatus", "Endpoint", "ensure_secret", "load_secrets", "save_secrets"]
 
@@ -134,6 +135,7 @@ class Cluster:
                 yield lock
 
     def _start(self, lock: int) -> Postmaster:
+        refuse_unfinished(self._home)
         known = members.read(self._home.path)
         if known:
             refuse_superseded(self._home, known)

@@ -59,9 +59,7 @@ def _clear_half_made(home: Home) -> None:
     if home.marker.exists() and not home.half_made.exists():
         raise ClusterError(
             reason=f"The database folder {home.data} is missing, though it was made once.",
-            mend="An upgrade was interrupted: postroom upgrade goes on with it."
-            if (home.path / "upgrade.json").exists()
-            else f"Restore it from a backup, or delete {home.marker} to begin anew.",
+            mend=f"Restore it from a backup, or delete {home.marker} to begin anew.",
         )
     home.marker.unlink(missing_ok=True)
     if home.half_made.exists():

@@ -37,13 +37,16 @@ def back(settings: Settings) -> Returned:
     home = Home(settings.home)
     made = _made(home)
     old, new = note.folder_of(home, made.old_major), note.folder_of(home, made.new_major)
-    if not old.exists():
+    if not old.exists() and not made.is_returning:
         raise UsageError(reason=f"{old} is gone; restore a backup instead: postroom restore --into DIR.")
     with folder_errors(home.path), home.locked():
-        stop(home.data, signal.SIGINT)
-        shutil.rmtree(new, ignore_errors=True)
-        home.data.rename(new)
-        old.rename(home.data)
+        note.write(home, replace(made, is_returning=True))
+        if old.exists():  # else a crash came after this
+            if home.data.exists():
+                stop(home.data, signal.SIGINT)
+                shutil.rmtree(new, ignore_errors=True)
+                home.data.rename(new)
+            old.rename(home.data)
         if marker := home.read_marker():
             home.write_marker(replace(marker, major=made.old_major, version=made.old_version))
         for name in (arrangement.FILE, kept.FILE):
@@ -64,6 +67,8 @@ def finish(settings: Settings) -> Note:
     """Delete the old data: there is no way back then but a backup. Raises UsageError."""
     home = Home(settings.home)
     made = _made(home)
+    if made.is_returning:
+        raise UsageError(reason="The way back has begun: postroom upgrade --back --yes goes on with it.")
     with folder_errors(home.path), home.locked():
         shutil.rmtree(note.folder_of(home, made.old_major), ignore_errors=True)
         for name in (arrangement.FILE, kept.FILE):

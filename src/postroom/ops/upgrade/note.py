@@ -25,6 +25,9 @@ class Note:
     is_swapped: bool
     """Whether the new folder has the name of the old one for good."""
 
+    is_returning: bool = False
+    """Whether the way back has begun: the names are changing again."""
+
     @property
     def has_way_back(self) -> bool:
         """The old folder is whole: with links the new server writes into its files."""
@@ -40,6 +43,15 @@ def read(home: Home) -> Note | None:
         raise ClusterError(
             reason=f"{home.path / FILE} is damaged.", mend="Delete it when postroom up works."
         ) from error
+
+
+def refuse_unfinished(home: Home) -> None:
+    """Before a server is started: between two versions neither folder may be written to. Raises ClusterError."""
+    made = read(home)
+    if made is None or (made.is_swapped and not made.is_returning):
+        return
+    goes_on = "postroom upgrade --back --yes" if made.is_returning else "postroom upgrade"
+    raise ClusterError(reason="An upgrade was interrupted.", mend=f"{goes_on} goes on with it.")
 
 
 def write(home: Home, note: Note) -> None:

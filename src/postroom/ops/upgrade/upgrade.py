@@ -244,13 +244,13 @@ def _refuse(settings: Settings, home: Home, *, link: bool) -> None:
             reason="This store has standbys, which cannot follow another version: postroom standby remove NAME, "
             "upgrade, and make them anew."
         )
-    if not home.data.exists() or home.read_marker() is None:
-        raise UsageError(reason=f"There is no server in {home.path} yet. Run: postroom up.")
     if before := note.read(home):
         raise UsageError(
             reason=f"The data of PostgreSQL {before.old_version} is still there: postroom upgrade --finish deletes it, "
             "postroom upgrade --back returns to it."
         )
+    if not home.data.exists() or home.read_marker() is None:
+        raise UsageError(reason=f"There is no server in {home.path} yet. Run: postroom up.")
     if link and not (home.path / arrangement.FILE).exists():
         raise UsageError(
             reason="--link leaves no way back but a backup, and backups are not switched on: postroom backup enable --to DIR."
