@@ -8,7 +8,7 @@ import pytest
 
 from postroom.model import OutboxId
 from postroom.outbox import copies
-from postroom.store import accounts, credentials, sends
+from postroom.store import accounts, credentials, senders, sends
 from postroom.sync.account import AccountSync
 from postroom.wire.imap import ImapSource
 from postroom.wire.imap_append import ImapAppender
@@ -163,3 +163,17 @@ async def _append(desk: Desk, dovecot: Dovecot, folder: str, outbox_id: OutboxId
         raw = await desk.blobs.read_all(tx, bytes((await sends.get(tx, outbox_id))["raw_blob"]))
     with dovecot.imap("alice") as client:
         client.append(folder, "", imaplib.Time2Internaldate(1_700_000_000), raw)
+
+
+@pytest.mark.parametrize(
+    ("hostname", "who"),
+    [
+        ("smtp.gmail.com", "server"),
+        ("SMTP.Office365.com", "server"),
+        ("outlook.com", "server"),
+        ("mail.notgmail.com", "append"),
+        ("gmail.com.example.org", "append"),
+    ],
+)
+def test_who_keeps_the_copy_follows_from_the_server_where_nobody_says_it(hostname: str, who: str) -> None:
+    assert senders.copy_of(hostname) == who

@@ -38,7 +38,7 @@ async def list_searches(request: Request, caller: Reader) -> Response:
 @router.post("/v1/searches", response_model=shapes.StandingSearch, status_code=201)
 async def create_search(request: Request, caller: Writer, body: shapes.NewSearch) -> Response:
     """Ask this of what comes in from now on. For what is there already: GET /v1/search. 409 where there are 100 already."""
-    wanted = _wanted(body.model_dump())
+    wanted = Wanted(**body.model_dump())
     async with caller.tx() as tx:
         await _check(tx, wanted)
         if len(await standing.all_of(tx)) >= _MOST:
@@ -67,7 +67,7 @@ async def change_search(
         row = await standing.get(tx, search_id)
         if given:
             kept = {name: row[name] for name in ("name", "query", "timezone", "account_id")}
-            wanted = _wanted(kept | given)
+            wanted = Wanted(**(kept | given))
             await _check(tx, wanted)
             await standing.change(tx, search_id, wanted)
         return answers.json(request, _shown(await standing.get(tx, search_id)))
@@ -106,10 +106,6 @@ async def _check(tx: TenantTx, wanted: Wanted) -> None:
         raise bad(reason, "query", "query_syntax") from error
     if wanted.account_id is not None:
         await accounts.by_id(tx, AccountId(wanted.account_id))
-
-
-def _wanted(given: dict[str, Any]) -> Wanted:
-    return Wanted(**given)
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,8 @@ class Mailbox:
 
 def copy_of(hostname: str) -> SentCopy:
     """Who keeps a copy in Sent, where nobody has said it."""
-    return "server" if hostname.lower().endswith(_KEEPS_COPIES) else "append"
+    host = f".{hostname.lower()}"
+    return "server" if any(host.endswith(f".{each}") for each in _KEEPS_COPIES) else "append"
 
 
 async def find(tx: TenantTx, account_id: AccountId) -> Sender | None:
