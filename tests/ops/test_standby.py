@@ -149,6 +149,7 @@ def test_the_log_is_kept_for_a_standby_up_to_a_bound(pair: Pair) -> None:
     [
         (("--into", "HERE"), "A store lives in"),
         (("--into", "FULL"), "is not empty"),
+        (("--into", "KEYS"), "is of another store"),
         (("--into", "NEW", "--name", "other"), "cannot be the name"),
         (("--into", "NEW", "--port", "PORT"), "is in use"),
         (("--into", "NEW", "--slot-limit", "much"), "write a size such as"),
@@ -160,11 +161,15 @@ def test_what_cannot_become_a_standby_is_refused(
     full = tmp_path / "full"
     full.mkdir()
     (full / "mine.txt").write_text("mine")
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    (keys / "master.key").write_text("of mail that somebody still has a backup of")
     known = members.read(pair.store.home)
     assert known
     words = {
         "HERE": str(pair.store.home),
         "FULL": str(full),
+        "KEYS": str(keys),
         "NEW": str(tmp_path / "new"),
         "PORT": str(known.me.port),
     }
@@ -172,6 +177,7 @@ def test_what_cannot_become_a_standby_is_refused(
     assert done.returncode == 2
     assert said in done.stderr
     assert not (tmp_path / "new").exists()
+    assert (keys / "master.key").exists()
     assert members.read(pair.store.home) == known
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -66,8 +67,8 @@ async def change_search(
     async with caller.tx() as tx:
         row = await standing.get(tx, search_id)
         if given:
-            kept = {name: row[name] for name in ("name", "query", "timezone", "account_id")}
-            wanted = Wanted(**(kept | given))
+            kept: dict[str, Any] = {name: row[name] for name in ("name", "query", "timezone", "account_id")}
+            wanted = replace(Wanted(**kept), **given)
             await _check(tx, wanted)
             await standing.change(tx, search_id, wanted)
         return answers.json(request, _shown(await standing.get(tx, search_id)))

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from postroom.errors import ClusterError, UsageError
 from postroom.ops import members
+from postroom.ops.backup.take import SECRET_FILES
 from postroom.ops.cluster import Cluster
 from postroom.ops.home import Home, Marker, folder_errors
 from postroom.ops.launching import HOST
@@ -28,7 +29,7 @@ from postroom.settings import Settings
 
 Tell = Callable[[str], None]
 _NAME = re.compile(r"[a-z0-9_]{1,40}")
-_LEFT = {"lock", "bin", "run", "log", "postgres.new", "secrets.json", "master.key", "signing.key"}
+_LEFT = {"lock", "bin", "run", "log", "postgres.new", *SECRET_FILES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class Wish:
 
 def create(settings: Settings, wish: Wish, tell: Tell) -> Created:
     """Make a standby of this store. Raises UsageError, ClusterError; then the folder is as before."""
-    _refuse(wish)
+    _refuse(wish, settings.home)
     known = _known(settings)
     source = Home(settings.home)
     primary = primary_among(states(known, source))
@@ -153,7 +154,7 @@ class _Making:
         following.forget_slot(self._known, self._primary.member, self._new.slot, self._source)
 
 
-def _refuse(wish: Wish) -> None:
+def _refuse(wish: Wish, source: Path) -> None:
     folder = wish.folder
     if find_postmaster(folder / "postgres") or (folder / "postroom.json").exists():
         raise UsageError(reason=f"A store lives in {folder}; nothing was changed. Name a new folder.")
@@ -161,6 +162,12 @@ def _refuse(wish: Wish) -> None:
         raise UsageError(
             reason=f"{folder} is not empty; nothing was changed. Name a folder that is not there yet."
         )
+    for name in SECRET_FILES:
+        mine, theirs = source / name, folder / name
+        if theirs.exists() and not (mine.exists() and mine.read_bytes() == theirs.read_bytes()):
+            raise UsageError(
+                reason=f"{theirs} is of another store, which may need it; nothing was changed. Name a new folder."
+            )
 
 
 def _known(settings: Settings) -> Members:
