@@ -147,6 +147,7 @@ async def test_a_draft_is_on_the_server_until_it_is_sent_or_thrown_away(
         sent = await posting.post_draft(tx, desk.blobs, row, said, stamp, not_before=2**50)
     await desk.mirror.sync()
     assert desk.there() == []
+    await desk.is_quiet()  # the folder is empty because we emptied it
     async with desk.mirror.tx() as tx:
         assert await posting.cancel(tx, sent) == one
     await desk.mirror.sync()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from postroom.ids import now_ms
 from postroom.model import AccountId, DraftId, FolderId, MessageId
 from postroom.sql import queries
-from postroom.store import audit, folder_intents, folders, intent_rows, jobs
+from postroom.store import audit, changes, folder_intents, folders, intent_rows, jobs, placements
 from postroom.store.database import TenantTx
 from postroom.store.drafts import DraftContent, columns
 from postroom.store.intent_places import has_server
@@ -100,9 +101,19 @@ async def put(tx: TenantTx, draft: DraftCopy, place: Place) -> None:
     )
 
 
-async def taken_out(tx: TenantTx, draft: DraftCopy, *, is_all: bool) -> None:
-    """The earlier ones are out of the server's folder; `is_all`: so is the last."""
+async def taken_out(tx: TenantTx, draft: DraftCopy, places: Sequence[Place], *, is_all: bool) -> None:
+    """The earlier ones are out of the server's folder; `is_all`: so is the last. What lay at these places lies there no
+    more: a folder that is empty then must not pass for one that lost its mail."""
+    modseq = await changes.next_modseq(tx, draft.account_id)
     await tx.run(QUERIES.without_copy if is_all else QUERIES.taken_out, draft_id=draft.id)
+    touched: list[MessageId] = []
+    for each in places:
+        was = await placements.forget(tx, each.folder_id, each.uidvalidity, [each.uid])
+        await folders.count_listed(tx, each.folder_id, -len(was))
+        touched += was
+    alive, gone = await placements.settle(tx, touched)
+    await changes.append(tx, draft.account_id, modseq, "updated", "message", alive)
+    await changes.append(tx, draft.account_id, modseq, "deleted", "message", gone)
 
 
 async def told(tx: TenantTx, intent: Intent) -> bool:

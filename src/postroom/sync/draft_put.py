@@ -112,30 +112,33 @@ class DraftPut:
     async def _take_out(self, draft: DraftCopy, *, is_all: bool) -> DraftCopy:
         """The earlier versions, or all that the server has of it."""
         uids = [*draft.stale_uids, *([draft.copy_uid] if is_all and draft.copy_uid else [])]
+        gone: list[Place] = []
         if uids and draft.copy_folder_id is not None:
             async with self._db.tenant(self._tenant_id) as tx:
                 folder = await folders.get(tx, draft.copy_folder_id)
-            await self._expunge(draft, folder, uids)
+            gone = await self._expunge(draft, folder, uids)
         async with self._db.tenant(self._tenant_id) as tx:
-            await draft_copies.taken_out(tx, draft, is_all=is_all)
+            await draft_copies.taken_out(tx, draft, gone, is_all=is_all)
             return await draft_copies.get(tx, draft.id)
 
-    async def _expunge(self, draft: DraftCopy, folder: Folder, uids: list[int]) -> None:
+    async def _expunge(self, draft: DraftCopy, folder: Folder, uids: list[int]) -> list[Place]:
+        """The places where nothing lies any more, as far as that was seen."""
         try:
             numbers = await self._do(lambda writer: writer.open(folder.wire_name))
         except Refused as refusal:
             if refusal.is_passing:
                 raise
-            return  # the folder is gone, and they with it
+            return []  # the folder is gone, and they with it
         if numbers.uidvalidity != draft.copy_uidvalidity:
             found = await self._follow_numbers(draft, folder)
             if found is None:
-                return
+                return []
             uids = [found.uid]
         await self._do(lambda writer: writer.expunge(uids))
         words = await self._do(lambda writer: writer.words(uids))
         if any(DELETED not in each for each in words.values()):
             raise Refused("it does not let a draft be deleted")
+        return [Place(folder.id, numbers.uidvalidity, uid) for uid in uids if uid not in words]
 
     async def _follow_numbers(self, draft: DraftCopy, folder: Folder) -> Place | None:
         """The folder was renumbered; where the copy lies now is known once it has been read."""
