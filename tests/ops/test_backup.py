@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import shutil
 import signal
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from postroom.errors import BackupDamaged, BackupError
-from postroom.ops.backup import manifest, wal
+from postroom.ops.backup import manifest, rebuild, wal
 from postroom.ops.backup.flush import flush
 from postroom.ops.backup.manifest import Manifest
 from postroom.ops.backup.place import place_at
@@ -451,6 +453,31 @@ def test_a_chain_that_ends_nowhere_is_one_sentence() -> None:
         manifest.chain_of([itself], itself)
     with pytest.raises(BackupError, match="The backup e builds on f, which builds on it"):
         manifest.chain_of([one, other], other)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("../out", tarfile.REGTYPE),
+        ("/tmp/out", tarfile.REGTYPE),
+        ("in", tarfile.SYMTYPE),
+        ("in", tarfile.FIFOTYPE),
+    ],
+)
+def test_nothing_of_an_archive_leads_out_of_the_folder(tmp_path: Path, name: str, kind: bytes) -> None:
+    made = io.BytesIO()
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, "/etc/passwd"
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        archive.addfile(member)
+    made.seek(0)
+    (tmp_path / "data").mkdir()
+    with tarfile.open(fileobj=made, mode="r|") as archive:
+        found = archive.next()
+        assert found is not None
+        with pytest.raises(tarfile.TarError, match="data folder"):
+            rebuild.put(archive, found, tmp_path / "data")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "data"]
 
 
 def test_two_backups_begun_in_one_second_have_two_names(tmp_path: Path) -> None:
